@@ -1,0 +1,48 @@
+"""Physics-guided interactive segmentation of micrographs."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+# name -> module that defines it; imported on first use, so that importing the package is quick
+_PUBLIC = {
+    "Micrograph": "types",
+    "Proposals": "types",
+    "SamStarError": "types",
+    "Segmentation": "types",
+    "Selection": "types",
+    "AmgSettings": "settings",
+    "DecodeSettings": "settings",
+    "PreprocessSettings": "settings",
+    "Prior": "settings",
+    "PromptSettings": "settings",
+    "RegionSettings": "settings",
+    "RewardLayerSettings": "settings",
+    "SelectSettings": "settings",
+    "load_micrograph": "io.read",
+    "to_rgb": "io.preprocess",
+    "load_model": "sam.zoo",
+    "propose": "pipeline",
+    "select": "proposals.select",
+    "measure": "measurements.table",
+}
+_MODULES = ("booster", "edits", "metrics", "pipeline", "rewards", "synth")
+
+__all__ = [*_PUBLIC, "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PUBLIC:
+        value = getattr(importlib.import_module(f"{__name__}.{_PUBLIC[name]}"), name)
+        globals()[name] = value
+        return value
+    if name in _MODULES:
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, *_MODULES])

@@ -1,0 +1,248 @@
+"""All settings, with defaults, bounds and units, in this one place.
+
+Every model is frozen, so that it can key a cache and cross a thread. Forms, the command line and the
+search's bounds are read from the fields.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+__all__ = [
+    "AmgSettings",
+    "DecodeSettings",
+    "PreprocessSettings",
+    "Prior",
+    "PromptSettings",
+    "RegionSettings",
+    "RewardLayerSettings",
+    "SelectSettings",
+    "Settings",
+]
+
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+SourceName = Literal["grid", "tiles", "regions", "prompted"]
+
+
+class Settings(BaseModel):
+    """Base of all settings: frozen, refuses unknown names."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def key(self) -> str:
+        """Canonical JSON: equal settings give equal keys."""
+        return self.model_dump_json()
+
+
+class PreprocessSettings(Settings):
+    """How intensities become the 8-bit RGB image that the network sees, in this order."""
+
+    hot_pixels: bool = Field(True, description="Replace single pixels far above their neighbors.")
+    level_lines: Literal["off", "median", "linear"] = Field(
+        "off", description="Level AFM scan lines: subtract each line's median or straight line."
+    )
+    flatten_sigma: float = Field(
+        0.0,
+        ge=0.0,
+        le=1000.0,
+        description="Flatten the background: width of the Gaussian, px; 0 is off.",
+    )
+    denoise: Literal["off", "median", "gaussian"] = Field(
+        "off", description="Denoise, 3x3 px or 1 px."
+    )
+    low_percentile: float = Field(
+        0.1, ge=0.0, le=49.0, description="Shown black, percent of pixels."
+    )
+    high_percentile: float = Field(
+        99.9, ge=51.0, le=100.0, description="Shown white, percent of pixels."
+    )
+    gamma: float = Field(1.0, ge=0.2, le=5.0, description="Exponent after contrast.")
+    invert: bool = Field(False, description="Swap dark and bright.")
+
+
+class DecodeSettings(Settings):
+    """How SAM is prompted: all that needs the network. Names are Meta's."""
+
+    points_per_side: int = Field(32, ge=1, le=128, description="Grid points along each side.")
+    crop_n_layers: int = Field(0, ge=0, le=2, description="Layers of zoomed crops.")
+    crop_overlap_ratio: float = Field(512 / 1500, ge=0.0, le=0.9, description="Overlap of crops.")
+    crop_n_points_downscale_factor: int = Field(
+        1, ge=1, le=8, description="Grid is this much coarser in each further crop layer."
+    )
+    points_per_batch: int = Field(64, ge=1, le=1024, description="Prompts decoded at once.")
+    tile_size: int = Field(
+        0,
+        ge=0,
+        le=8192,
+        description="Side of extra tiles for large images, px; 0 is automatic, see `tiles`.",
+    )
+    tiles: Literal["auto", "off", "on"] = Field(
+        "auto",
+        description="Overlapping tiles besides the whole view, where the image is over twice the model's view.",
+    )
+
+
+class AmgSettings(Settings):
+    """The ten parameters of Meta's `SamAutomaticMaskGenerator`, with its names and defaults.
+
+    The four that need the network are None unless asked for: then the proposals' own are used.
+    `select` refuses values that the proposals were not decoded with.
+    """
+
+    points_per_side: int | None = Field(None, ge=1, le=128)
+    crop_n_layers: int | None = Field(None, ge=0, le=2)
+    crop_overlap_ratio: float | None = Field(None, ge=0.0, le=0.9)
+    crop_n_points_downscale_factor: int | None = Field(None, ge=1, le=8)
+    pred_iou_thresh: float = Field(
+        0.88, ge=0.0, le=1.0, description="Keep masks that SAM predicts above this IoU."
+    )
+    stability_score_thresh: float = Field(
+        0.95, ge=0.0, le=1.0, description="Keep masks at least this stable."
+    )
+    stability_score_offset: float = Field(
+        1.0, ge=0.0, le=10.0, description="Shift of the cut-off, logits."
+    )
+    box_nms_thresh: float = Field(
+        0.7, ge=0.0, le=1.0, description="Box IoU above which the worse of two goes."
+    )
+    crop_nms_thresh: float = Field(0.7, ge=0.0, le=1.0, description="The same between crops.")
+    min_mask_region_area: int = Field(
+        0, ge=0, le=1_000_000, description="Fill holes and drop islands below, px."
+    )
+
+
+class RegionSettings(Settings):
+    """Classical multi-scale regions that need no network."""
+
+    min_area: int = Field(12, ge=1, le=100_000, description="Smallest region, px.")
+    max_area_fraction: float = Field(
+        0.5, gt=0.0, le=1.0, description="Largest region, share of the image."
+    )
+    max_rows: int = Field(20_000, ge=100, le=200_000, description="Most regions kept.")
+    duplicate_iou: float = Field(
+        0.9, gt=0.5, le=1.0, description="Above this IoU two regions are one."
+    )
+
+
+class PromptSettings(Settings):
+    """SAM prompted by regions: boxes and centers, small ones in a zoomed crop."""
+
+    max_prompts: int = Field(256, ge=0, le=10_000, description="Best regions used as prompts.")
+    zoom_below: float = Field(
+        24.0,
+        ge=0.0,
+        le=256.0,
+        description="Zoom for objects smaller than this, px at the network's input.",
+    )
+
+
+class Prior(Settings):
+    """What the microscopist knows before segmenting; every part may be left out.
+
+    Lengths are in `size_unit`: a unit that pint understands, or "px".
+    """
+
+    diameter: tuple[float, float] | None = Field(None, description="Range of equivalent diameters.")
+    size_unit: str = "px"
+    shape: Literal["round", "compact", "irregular"] | None = None
+    circularity: Fraction | None = None
+    coverage: tuple[Fraction, Fraction] | None = None
+    polarity: Literal["bright", "dark"] | None = None
+    materials: int | None = Field(None, ge=1, le=64)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        for name in ("diameter", "coverage"):
+            pair = getattr(self, name)
+            if pair is not None and not 0 <= pair[0] <= pair[1]:
+                raise ValueError(f"{name} must be a range from low to high, not {pair}")
+        return self
+
+    def diameter_px(self, pixel_size: float | None, unit: str) -> tuple[float, float] | None:
+        """Diameter range in pixels, for a pixel of `pixel_size` `unit`.
+
+        Raises
+        ------
+        ValueError
+            If the prior is physical and the pixel size unknown.
+        """
+        if self.diameter is None or self.size_unit == "px":
+            return self.diameter
+        if pixel_size is None:
+            raise ValueError(
+                f"The prior gives sizes in {self.size_unit}, but the image has no pixel size: "
+                "give one with --pixel-size, or write diameter_px in the prior."
+            )
+        import pint
+
+        factor = float(pint.Quantity(1.0, self.size_unit).to(unit).magnitude) / pixel_size
+        return self.diameter[0] * factor, self.diameter[1] * factor
+
+    @classmethod
+    def from_toml(cls, path: str | Path) -> Prior:
+        """Read a `prior.toml`, e.g. ``[size] diameter_nm = [8, 30]``, ``[shape] class = "round"``.
+
+        Raises
+        ------
+        ValueError
+            If the file is not TOML or says something that is not understood.
+        """
+        import tomllib
+
+        try:
+            raw: dict[str, Any] = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as err:
+            raise ValueError(f"{path} is not a TOML file: {err}.") from err
+        values: dict[str, Any] = {}
+        known = {
+            ("shape", "class"): "shape",
+            ("shape", "circularity"): "circularity",
+            ("coverage", "fraction"): "coverage",
+            ("contrast", "polarity"): "polarity",
+            ("materials", "count"): "materials",
+        }
+        for section, entries in raw.items():
+            if not isinstance(entries, dict):
+                raise ValueError(f"{path}: '{section}' stands outside a section such as [size].")
+            for name, value in entries.items():
+                if section == "size" and name.startswith("diameter_"):
+                    values["diameter"] = value
+                    values["size_unit"] = name.removeprefix("diameter_")
+                elif (section, name) in known:
+                    values[known[section, name]] = value
+                else:
+                    raise ValueError(f"{path}: [{section}] {name} is not known.")
+        return cls(**values)
+
+
+class RewardLayerSettings(Settings):
+    """Weights of the physics that judges single masks, in place of SAM's thresholds."""
+
+    prior: Prior = Prior()
+    contrast: float = Field(
+        1.0, ge=0.0, le=5.0, description="Weight of contrast with the ring around."
+    )
+    edge: float = Field(
+        1.0, ge=0.0, le=5.0, description="Weight of the gradient along the outline."
+    )
+    solidity: float = Field(1.0, ge=0.0, le=5.0, description="Weight of area over convex area.")
+    circularity: float = Field(
+        0.0, ge=0.0, le=5.0, description="Weight of 4 pi area / perimeter^2."
+    )
+    predicted_iou: float = Field(0.0, ge=0.0, le=5.0, description="Weight of SAM's predicted IoU.")
+    stability: float = Field(0.0, ge=0.0, le=5.0, description="Weight of stability.")
+    threshold: float = Field(0.0, ge=0.0, le=1.0, description="Lowest score kept.")
+    max_overlap: float = Field(
+        0.2, ge=0.0, le=1.0, description="Share of a mask that better ones may cover."
+    )
+
+
+class SelectSettings(Settings):
+    """One candidate of the search: what to keep of the proposals."""
+
+    amg: AmgSettings = AmgSettings()
+    sources: tuple[SourceName, ...] = ("grid",)
+    reward_layer: RewardLayerSettings | None = None
