@@ -21,6 +21,7 @@ __all__ = [
     "RewardLayerSettings",
     "SelectSettings",
     "Settings",
+    "SynthSettings",
 ]
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -73,6 +74,9 @@ class DecodeSettings(Settings):
         1, ge=1, le=8, description="Grid is this much coarser in each further crop layer."
     )
     points_per_batch: int = Field(64, ge=1, le=1024, description="Prompts decoded at once.")
+    sources: tuple[SourceName, ...] = Field(
+        ("grid", "tiles", "regions", "prompted"), description="Which proposals to make."
+    )
     tile_size: int = Field(
         0,
         ge=0,
@@ -103,7 +107,7 @@ class AmgSettings(Settings):
         0.95, ge=0.0, le=1.0, description="Keep masks at least this stable."
     )
     stability_score_offset: float = Field(
-        1.0, ge=0.0, le=10.0, description="Shift of the cut-off, logits."
+        1.0, ge=0.0, le=5.0, description="Shift of the cut-off, logits."
     )
     box_nms_thresh: float = Field(
         0.7, ge=0.0, le=1.0, description="Box IoU above which the worse of two goes."
@@ -246,3 +250,31 @@ class SelectSettings(Settings):
     amg: AmgSettings = AmgSettings()
     sources: tuple[SourceName, ...] = ("grid",)
     reward_layer: RewardLayerSettings | None = None
+
+
+class SynthSettings(Settings):
+    """Ranges and chances of the generator of synthetic micrographs."""
+
+    weights: tuple[tuple[str, Annotated[float, Field(ge=0.0)]], ...] = Field(
+        (), description="Share of each kind in a random mix; empty is the built-in mix."
+    )
+    min_diameter: float = Field(5.0, ge=3.0, le=500.0, description="Smallest object, px.")
+    max_diameter_fraction: Fraction = Field(
+        0.5, gt=0.0, description="Largest object, share of the shorter side."
+    )
+    max_objects: int = Field(500, ge=1, le=10_000, description="Most objects of one population.")
+    min_visible: int = Field(
+        12, ge=1, le=10_000, description="Instances showing less are dropped, px."
+    )
+    noise: float = Field(1.0, ge=0.0, le=5.0, description="Factor on all noise.")
+    max_blur: float = Field(1.8, ge=0.0, le=10.0, description="Widest point spread, sigma in px.")
+    min_contrast: float = Field(
+        0.12, gt=0.0, le=1.0, description="Least share of the gray range that an image uses."
+    )
+    overlay: Fraction = Field(0.15, description="Chance of a burnt-in bar, text or banner.")
+    jpeg: Fraction = Field(0.3, description="Chance of JPEG blocks.")
+    inversion: Fraction = Field(0.15, description="Chance of swapped dark and bright.")
+    uneven: Fraction = Field(0.5, description="Chance of uneven illumination.")
+    contamination: Fraction = Field(0.05, description="Chance of an earlier scan's rectangle.")
+    charging: Fraction = Field(0.1, description="Chance of charging streaks.")
+    scan_errors: Fraction = Field(0.2, description="Chance of line jitter.")
