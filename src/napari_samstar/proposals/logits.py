@@ -1,0 +1,216 @@
+"""Low-resolution logits kept small, so that no setting ever needs the network again.
+
+The stability score at any offset (`area(logit > t + d) / area(logit > t - d)`, Kirillov et al.,
+2023) follows from the logits around the outline; far from it their sign says all. So for each mask
+the three levels low, high and between are kept as runs, and values only in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from napari_samstar.proposals.upsample import Upsampling, scan
+
+__all__ = ["MAX_OFFSET", "PackedLogits", "pack", "stability_score"]
+
+#: Largest stability offset that packed logits can answer; the bound of the setting, logits.
+MAX_OFFSET = 5.0
+_FAR = np.float32(1e4)  # stands for "certain", beyond any offset
+
+
+@njit(cache=True, nogil=True)
+def _pack(logits: Any, low_cut: float, high_cut: float) -> Any:
+    """Window, runs of levels (0 low, 1 high, 2 value) row by row, and values."""
+    h, w = logits.shape
+    level = np.empty((h, w), np.uint8)
+    r0, r1, c0, c1 = h, -1, w, -1
+    for r in range(h):
+        for c in range(w):
+            v = logits[r, c]
+            if v < low_cut:
+                level[r, c] = 0
+            else:
+                level[r, c] = 1 if v > high_cut else 2
+                r0, r1, c0, c1 = min(r0, r), max(r1, r), min(c0, c), max(c1, c)
+    if r1 < 0:
+        return (
+            np.zeros(4, np.int32),
+            np.zeros(0, np.uint32),
+            np.zeros(0, np.float32),
+        )
+    # every interpolated pixel depends on at most 3x3 neighbors, here one block around each center
+    r0, r1 = max(r0 - 2, 0), min(r1 + 2, h - 1)
+    c0, c1 = max(c0 - 2, 0), min(c1 + 2, w - 1)
+    mixed = np.zeros((h, w), np.bool_)
+    for r in range(r0, r1 + 1):
+        for c in range(c0, c1 + 1):
+            first = level[r, c]
+            same = first != 2
+            for i in range(max(r - 1, 0), min(r + 2, h)):
+                for j in range(max(c - 1, 0), min(c + 2, w)):
+                    same = same and level[i, j] == first
+            mixed[r, c] = not same
+    n_values, n_runs, last = 0, 0, 9
+    kind = np.empty((r1 - r0 + 1, c1 - c0 + 1), np.uint8)
+    for r in range(r0, r1 + 1):
+        for c in range(c0, c1 + 1):
+            need = False
+            for i in range(max(r - 1, 0), min(r + 2, h)):
+                for j in range(max(c - 1, 0), min(c + 2, w)):
+                    need = need or mixed[i, j]
+            value = 2 if need else level[r, c]
+            kind[r - r0, c - c0] = value
+            n_values += need
+            n_runs += value != last
+            last = value
+    runs = np.empty(n_runs, np.uint32)
+    values = np.empty(n_values, np.float32)
+    i_run, i_value, last, length = -1, 0, 9, 0
+    for r in range(kind.shape[0]):
+        for c in range(kind.shape[1]):
+            value = kind[r, c]
+            if value != last:
+                if i_run >= 0:
+                    runs[i_run] = length * 4 + last
+                i_run, last, length = i_run + 1, value, 0
+            length += 1
+            if value == 2:
+                values[i_value] = logits[r + r0, c + c0]
+                i_value += 1
+    runs[i_run] = length * 4 + last
+    return np.array([r0, c0, r1 - r0 + 1, c1 - c0 + 1], np.int32), runs, values
+
+
+@njit(cache=True, nogil=True)
+def _unpack(h: int, w: int, runs: Any, values: Any, low: Any, high: Any) -> Any:
+    flat = np.empty(h * w, np.float32)
+    position = taken = 0
+    for run in runs:
+        kind, length = int(run) % 4, int(run) // 4
+        for k in range(position, position + length):
+            if kind == 2:
+                flat[k] = values[taken]
+                taken += 1
+            else:
+                flat[k] = high if kind == 1 else low
+        position += length
+    return flat.reshape(h, w)
+
+
+@dataclass(frozen=True)
+class PackedLogits:
+    """Logits of N masks, each of one crop.
+
+    Parameters
+    ----------
+    windows : (N, 4) int32
+        Row, column, height, width of the window kept of each mask's logits.
+    runs : (R,) uint32
+        Lengths times 4 plus level: 0 surely low, 1 surely high, 2 a value.
+    values : (V,) float32
+        The logits near the outlines.
+    run_offsets, value_offsets : (N + 1,) int64
+        Where each mask's runs and values begin.
+    threshold : float
+        The model's mask threshold, logits.
+    crop : (N,) int32
+        Index into `upsamplings`.
+    upsamplings : tuple of Upsampling
+        One for each crop.
+    """
+
+    windows: NDArray[np.int32]
+    runs: NDArray[np.uint32]
+    values: NDArray[np.float32]
+    run_offsets: NDArray[np.int64]
+    value_offsets: NDArray[np.int64]
+    threshold: float
+    crop: NDArray[np.int32]
+    upsamplings: tuple[Upsampling, ...]
+
+    def __len__(self) -> int:
+        return int(self.windows.shape[0])
+
+    @property
+    def nbytes(self) -> int:
+        """Memory held, bytes."""
+        return self.runs.nbytes + self.values.nbytes + self.windows.nbytes
+
+    def logits(self, row: int) -> tuple[NDArray[np.float32], tuple[int, int]]:
+        """Window of one mask's logits (h, w) and its (y, x).
+
+        Far from the cut only the sign holds.
+        """
+        y, x, h, w = (int(v) for v in self.windows[row])
+        window = _unpack(
+            h,
+            w,
+            self.runs[self.run_offsets[row] : self.run_offsets[row + 1]],
+            self.values[self.value_offsets[row] : self.value_offsets[row + 1]],
+            np.float32(self.threshold) - _FAR,
+            np.float32(self.threshold) + _FAR,
+        )
+        return window, (y, x)
+
+    def stability(self, rows: NDArray[np.intp], offset: float) -> NDArray[np.float32]:
+        """Stability scores of `rows` at `offset` logits, exactly as from full-size logits."""
+        out = np.empty(len(rows), np.float32)
+        for k, row in enumerate(rows):
+            window, origin = self.logits(int(row))
+            _, stats = scan(
+                window,
+                origin,
+                self.upsamplings[self.crop[row]],
+                self.threshold,
+                offset,
+                (1, 1),
+                (0, 0),
+                want_runs=False,
+            )
+            out[k] = stability_score(stats)
+        return out
+
+
+def stability_score(stats: NDArray[np.int64]) -> np.float32:
+    """Stability from `scan`'s counts; NaN where no logit passes the lower cut, as Meta has it."""
+    if stats[2] == 0:
+        return np.float32(np.nan)
+    return np.float32(stats[1]) / np.float32(stats[2])
+
+
+Packed = tuple[NDArray[np.int32], NDArray[np.uint32], NDArray[np.float32]]
+
+
+def pack_one(logits: NDArray[np.float32], threshold: float) -> Packed:
+    """Pack one mask's (h, w) logits."""
+    packed: Packed = _pack(logits, threshold - MAX_OFFSET - 0.01, threshold + MAX_OFFSET + 0.01)
+    return packed
+
+
+def pack(
+    parts: Sequence[Packed],
+    threshold: float,
+    crop: NDArray[np.int32],
+    upsamplings: tuple[Upsampling, ...],
+) -> PackedLogits:
+    """Join what `pack_one` gave for single masks."""
+    run_offsets = np.zeros(len(parts) + 1, np.int64)
+    value_offsets = np.zeros(len(parts) + 1, np.int64)
+    np.cumsum([p[1].size for p in parts], out=run_offsets[1:])
+    np.cumsum([p[2].size for p in parts], out=value_offsets[1:])
+    return PackedLogits(
+        np.array([p[0] for p in parts], np.int32).reshape(-1, 4),
+        np.concatenate([p[1] for p in parts]) if parts else np.zeros(0, np.uint32),
+        np.concatenate([p[2] for p in parts]) if parts else np.zeros(0, np.float32),
+        run_offsets,
+        value_offsets,
+        threshold,
+        crop,
+        upsamplings,
+    )

@@ -1,0 +1,207 @@
+"""The fast stage: what one setting keeps of the proposals, as pure array work."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_samstar.proposals.grid import TILE_LAYER
+from napari_samstar.proposals.postprocess import clean_masks
+from napari_samstar.proposals.suppress import box_nms
+from napari_samstar.proposals.table import grid_logits, has_source
+from napari_samstar.settings import AmgSettings, SelectSettings
+from napari_samstar.types import SOURCES, Proposals, SamStarError, Selection
+
+__all__ = ["select"]
+
+_EDGE_TOLERANCE = 20.0  # px from a crop's border, Meta's `is_box_near_crop_edge`
+
+
+def select(proposals: Proposals, settings: AmgSettings | SelectSettings | None = None) -> Selection:
+    """Keep what `settings` says; no network in sight.
+
+    With `AmgSettings`, or `SelectSettings` of the grid alone without a reward layer, this replays
+    Meta's `SamAutomaticMaskGenerator.generate` (Kirillov et al., 2023): the same masks in the same
+    order. With a reward layer, masks of all chosen sources are judged by their physics instead
+    (see `proposals.layer`).
+
+    Parameters
+    ----------
+    proposals : Proposals
+        All masks on offer.
+    settings : AmgSettings or SelectSettings, optional
+        Defaults to Meta's defaults.
+
+    Returns
+    -------
+    Selection
+        Best masks first.
+
+    Raises
+    ------
+    SamStarError
+        If the proposals were not decoded with what the settings ask for.
+    """
+    if settings is None:
+        settings = AmgSettings()
+    if isinstance(settings, AmgSettings):
+        settings = SelectSettings(amg=settings)
+    for source in settings.sources:
+        if source != "tiles" and not has_source(proposals, source):
+            raise SamStarError(
+                f"These proposals hold no '{source}' masks: "
+                f"propose again with sources that include '{source}'."
+            )
+    if settings.reward_layer is not None:
+        return _by_physics(proposals, settings)
+    layer = _crop_layers(proposals, settings.amg) if "grid" in settings.sources else 0
+    return _as_meta(proposals, settings, layer)
+
+
+def _crop_layers(proposals: Proposals, amg: AmgSettings) -> int:
+    """Crop layers to use, after checking that the decoded grid is the one asked for."""
+    decode = proposals.decode
+    if decode is None:
+        raise SamStarError("These proposals hold no SAM masks: propose with the source 'grid'.")
+    layers = decode.crop_n_layers if amg.crop_n_layers is None else amg.crop_n_layers
+    asked = {"points_per_side": amg.points_per_side}
+    if layers > 0:
+        asked["crop_n_points_downscale_factor"] = amg.crop_n_points_downscale_factor
+        asked["crop_overlap_ratio"] = amg.crop_overlap_ratio  # type: ignore[assignment]
+    for name, value in asked.items():
+        made = getattr(decode, name)
+        if value is not None and value != made:
+            raise SamStarError(
+                f"{name} = {value} was asked for, but these proposals were decoded with {made}: "
+                "propose again with that value."
+            )
+    if layers > decode.crop_n_layers:
+        raise SamStarError(
+            f"crop_n_layers = {layers} was asked for, but these proposals were decoded with "
+            f"{decode.crop_n_layers}: propose again with more crop layers."
+        )
+    return layers
+
+
+def _as_meta(proposals: Proposals, settings: SelectSettings, layers: int) -> Selection:
+    """Meta's thresholds and suppression; masks that no network made pass the thresholds."""
+    amg = settings.amg
+    keep_source = np.isin(proposals.source, [SOURCES.index(s) for s in settings.sources])
+    row_layer = proposals.crop_layers[proposals.crop]
+    usable = keep_source & (row_layer <= layers)
+    iou = proposals.predicted_iou
+    score = np.where(np.isnan(iou), proposals.stability, iou).astype(np.float32)
+    from_sam = ~np.isnan(iou)
+    if amg.pred_iou_thresh > 0.0:
+        usable &= ~from_sam | (iou > amg.pred_iou_thresh)
+    usable &= ~_near_crop_edge(proposals)
+    stability = _stability_at(proposals, usable & from_sam, amg)
+    if amg.stability_score_thresh > 0.0:
+        # NaN (no logit above the lower cut) passes no threshold
+        usable &= ~from_sam | (stability >= amg.stability_score_thresh)
+
+    # boxes of rows that share a crop are compared first, then crops with each other
+    candidates = np.flatnonzero(usable)
+    crops = proposals.crop[candidates]
+    parts = []
+    for crop in np.unique(crops):
+        rows = candidates[crops == crop]
+        parts.append(rows[box_nms(proposals.boxes[rows], score[rows], amg.box_nms_thresh)])
+    rows = np.concatenate(parts) if parts else np.zeros(0, np.int64)
+    if layers > 0 or len(parts) > 1:
+        boxes = proposals.crop_boxes[proposals.crop[rows]].astype(np.float32)
+        areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+        rows = rows[box_nms(proposals.boxes[rows], 1 / areas, amg.crop_nms_thresh)]
+    return _finish(proposals, rows, score[rows], stability[rows], settings)
+
+
+def _finish(
+    proposals: Proposals,
+    rows: NDArray[np.int64],
+    score: NDArray[np.float32],
+    stability: NDArray[np.float32],
+    settings: SelectSettings,
+) -> Selection:
+    """Gather rows into a selection, after Meta's clean-up of small regions if it is asked for."""
+    runs = proposals.runs.take(rows)
+    boxes = proposals.boxes[rows]
+    min_area = settings.amg.min_mask_region_area
+    order = np.arange(len(rows))
+    if min_area > 0 and len(rows):
+        runs, changed = clean_masks(runs, boxes, min_area)
+        boxes = np.where(changed[:, None], runs.boxes(), boxes)
+        limit = max(settings.amg.box_nms_thresh, settings.amg.crop_nms_thresh)
+        # masks that needed no cleaning go first
+        order = box_nms(boxes, (~changed).astype(np.float32), limit)
+        runs = runs.take(order)
+    rows = rows[order]
+    return Selection(
+        runs=runs,
+        boxes=boxes[order],
+        predicted_iou=proposals.predicted_iou[rows],
+        stability=stability[order],
+        points=proposals.points[rows],
+        source=proposals.source[rows],
+        crops=proposals.crop_boxes[proposals.crop[rows]],
+        rows=rows,
+        score=score[order],
+        settings=settings,
+    )
+
+
+def _by_physics(proposals: Proposals, settings: SelectSettings) -> Selection:
+    """Judge masks of all chosen sources by the reward layer, keep the best without overlap."""
+    from napari_samstar.proposals.layer import score, select_ranked
+
+    layer = settings.reward_layer
+    assert layer is not None
+    usable = np.isin(proposals.source, [SOURCES.index(s) for s in settings.sources])
+    usable &= ~_near_crop_edge(proposals)
+    rows = np.flatnonzero(usable)
+    scores = score(proposals, layer)
+    kept = select_ranked(proposals, rows, scores[rows], layer)
+    return _finish(proposals, kept, scores[kept], proposals.stability[kept], settings)
+
+
+def _near_crop_edge(proposals: Proposals) -> NDArray[np.bool_]:
+    """Rows that a crop's border cuts, where that is not the image's border; memoized."""
+    key = "near_crop_edge"
+    if key not in proposals.columns:
+        height, width = proposals.shape
+        boxes = proposals.boxes.astype(np.float32)
+        crops = proposals.crop_boxes[proposals.crop].astype(np.float32)
+        image = np.array([0, 0, width, height], np.float32)
+        near = np.abs(boxes - crops) <= _EDGE_TOLERANCE
+        near &= ~(np.abs(boxes - image) <= _EDGE_TOLERANCE)
+        # tiles have dropped what they cut when they were decoded
+        tiles = proposals.crop_layers[proposals.crop] == TILE_LAYER
+        proposals.columns[key] = near.any(axis=1) & ~tiles
+    near_edge: NDArray[np.bool_] = proposals.columns[key]
+    return near_edge
+
+
+def _stability_at(
+    proposals: Proposals, needed: NDArray[np.bool_], amg: AmgSettings
+) -> NDArray[np.float32]:
+    """Stability scores (N,) at the offset asked for; exact where `needed`, memoized by offset."""
+    offset = amg.stability_score_offset
+    if offset == proposals.stability_offset:
+        return proposals.stability
+    logits = grid_logits(proposals)
+    if logits is None:
+        return proposals.stability
+    key = ("stability", offset)
+    known, values = proposals.columns.get(key, (None, None))
+    if known is None:
+        known = np.zeros(len(proposals), bool)
+        known[len(logits) :] = True  # rows without logits keep the score they came with
+        values = proposals.stability.copy()
+    missing = np.flatnonzero(needed & ~known)
+    if missing.size:
+        values = values.copy()
+        values[missing] = logits.stability(missing, offset)
+        known = known.copy()
+        known[missing] = True
+    proposals.columns[key] = (known, values)
+    result: NDArray[np.float32] = values
+    return result
