@@ -37,7 +37,7 @@ lint: setup
 	$(BIN)/npe2 validate napari-samstar
 
 docs: setup
-	DISABLE_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 DISABLE_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --strict --quiet
 
 # one thread a worker: together they fill the cores without fighting for them
 pytest: setup system
