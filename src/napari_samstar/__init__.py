@@ -28,6 +28,8 @@ _PUBLIC = {
     "propose": "pipeline",
     "select": "proposals.select",
     "measure": "measurements.table",
+    "summarize": "measurements.summary",
+    "Recipe": "recipe",
 }
 _MODULES = ("booster", "edits", "metrics", "pipeline", "rewards", "synth")
 

@@ -1,0 +1,66 @@
+"""A table of objects in a few numbers."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["QUANTILES", "summarize"]
+
+#: Name and share of the quantiles that `summarize` gives besides the median.
+QUANTILES = {"q10": 0.10, "q25": 0.25, "q75": 0.75, "q90": 0.90}
+
+_NOT_STATISTICS = ("label", "touches_border", "centroid_")
+
+
+def summarize(table: pd.DataFrame) -> dict[str, Any]:
+    """Count objects and describe how their measures are distributed.
+
+    Objects that touch the border are counted, and cover their share of the image, but stay out of
+    the statistics: the frame cut them, so their size and shape are not their own.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        As from `measure`.
+
+    Returns
+    -------
+    dict
+        JSON values: ``n`` objects, ``n_border`` of them at the border, ``n_measured`` in the
+        statistics; ``coverage``, share of the image; ``number_per_nm2`` (or the table's unit);
+        ``columns``: for each measure ``n``, ``median``, ``mean``, ``std`` (of a sample), ``q10``,
+        ``q25``, ``q75``, ``q90``. A number that is not defined is None.
+    """
+    unit = table.attrs.get("unit", "px")
+    image_area = table.attrs.get("image_area")
+    inside = table[~table["touches_border"].astype(bool)]
+    columns = {}
+    for name in table.columns:
+        if name.startswith(_NOT_STATISTICS):
+            continue
+        values = inside[name].dropna()
+        columns[name] = {
+            "n": len(values),
+            "median": _number(values.median()),
+            "mean": _number(values.mean()),
+            "std": _number(values.std()),
+            **{key: _number(values.quantile(share)) for key, share in QUANTILES.items()},
+        }
+    area = next(name for name in table.columns if name.startswith("area_"))
+    return {
+        "n": len(table),
+        "n_border": len(table) - len(inside),
+        "n_measured": len(inside),
+        "coverage": float(table[area].sum()) / image_area if image_area else None,
+        f"number_per_{unit}2": len(table) / image_area if image_area else None,
+        "columns": columns,
+    }
+
+
+def _number(value: Any) -> float | None:
+    number = float(value)
+    return number if math.isfinite(number) else None

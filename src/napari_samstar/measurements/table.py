@@ -1,0 +1,151 @@
+"""One row per object, in physical units."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_samstar.measurements.regions import (
+    crofton_perimeters,
+    geometry,
+    index_labels,
+    intensity_sums,
+)
+from napari_samstar.types import Micrograph, SamStarError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["SHAPE_MIN_PIXELS", "column_unit", "measure"]
+
+#: Below this area, px, an outline has too few pixels for a circularity.
+SHAPE_MIN_PIXELS = 30
+
+
+def column_unit(unit: str) -> str:
+    """Spelling of a unit in column names: letters, digits and underscores ("µm" is "um")."""
+    plain = (
+        unit.replace("µ", "u").replace("μ", "u").replace("Å", "angstrom").replace("Å", "angstrom")
+    )
+    return re.sub(r"[^0-9A-Za-z]+", "_", plain).strip("_") or "px"
+
+
+def measure(labels: NDArray[Any], micrograph: Micrograph) -> pd.DataFrame:
+    """Measure every object of a label image.
+
+    Lengths and areas are in the micrograph's unit, which stands in the column's name:
+    ``area_nm2``, or ``area_px2`` where the pixel size is unknown. Pixels need not be square.
+
+    Parameters
+    ----------
+    labels : (H, W) int
+        One positive value per object, 0 is background. An object may have several parts.
+    micrograph : Micrograph
+        Image of the same height and width; gives intensities and pixel size.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per object, by ascending label; no rows, but all columns, where there is none.
+        With ``nm`` for the unit:
+
+        - ``label``
+        - ``area_nm2``; ``equivalent_diameter_nm``, of the disc of that area
+        - ``feret_max_nm``, ``feret_min_nm``: largest and smallest caliper width
+        - ``perimeter_nm``: Crofton's formula; holes and the frame count
+        - ``circularity``: 4 pi area / perimeter², at most 1; NaN below 30 px, where an outline
+          has too few pixels
+        - ``aspect_ratio``: long over short axis of the ellipse of equal second moments
+        - ``solidity``: share of the convex hull that the object fills
+        - ``orientation_deg``: long axis against the rows, counter-clockwise as displayed, in
+          [0, 180); NaN where no axis is longer
+        - ``mean_intensity``, ``integrated_intensity``: over pixels, as read
+        - ``nearest_neighbor_distance_nm``: between centroids; NaN for a single object
+        - ``centroid_x_nm``, ``centroid_y_nm``: from the center of the first pixel
+        - ``touches_border``: the frame may cut the object, see `summarize`
+
+        ``attrs`` holds ``units`` (column to unit), ``unit``, ``pixel_size`` (y, x) or None,
+        ``image_area`` (in unit²) and ``name``.
+
+    Raises
+    ------
+    SamStarError
+        If `labels` is not a label image of the micrograph's height and width.
+    """
+    import pandas as pd
+
+    index, ids = index_labels(labels)
+    if index.shape != micrograph.shape:
+        raise SamStarError(
+            f"The label image is {index.shape[1]} x {index.shape[0]} px and the micrograph "
+            f"'{micrograph.name}' is {micrograph.shape[1]} x {micrograph.shape[0]} px: they must "
+            "belong together."
+        )
+    spacing = micrograph.pixel_size or (1.0, 1.0)
+    unit = column_unit(micrograph.unit)
+    count = ids.size
+    shape = geometry(index, count, spacing)
+    perimeter = crofton_perimeters(index, count, spacing)
+    total = intensity_sums(index, count, micrograph.data)
+    area = shape.pixels * (spacing[0] * spacing[1])
+    long, short, angle = _axes(shape.moments)
+    circularity = np.minimum(4.0 * np.pi * area / perimeter**2, 1.0)
+    circularity[shape.pixels < SHAPE_MIN_PIXELS] = np.nan
+    columns = [
+        ("label", "", ids),
+        (f"area_{unit}2", f"{unit}2", area),
+        (f"equivalent_diameter_{unit}", unit, 2.0 * np.sqrt(area / np.pi)),
+        (f"feret_max_{unit}", unit, shape.feret[:, 0]),
+        (f"feret_min_{unit}", unit, shape.feret[:, 1]),
+        (f"perimeter_{unit}", unit, perimeter),
+        ("circularity", "", circularity),
+        ("aspect_ratio", "", long / short),
+        ("solidity", "", shape.pixels / shape.convex_pixels),
+        ("orientation_deg", "deg", angle),
+        ("mean_intensity", "as read", total / shape.pixels),
+        ("integrated_intensity", "as read", total),
+        (f"nearest_neighbor_distance_{unit}", unit, _nearest(shape.centroid)),
+        (f"centroid_x_{unit}", unit, shape.centroid[:, 1]),
+        (f"centroid_y_{unit}", unit, shape.centroid[:, 0]),
+        ("touches_border", "", shape.border),
+    ]
+    table = pd.DataFrame({name: values for name, _, values in columns})
+    table.attrs = {
+        "units": {name: of for name, of, _ in columns},
+        "unit": unit,
+        "pixel_size": micrograph.pixel_size,
+        "image_area": index.size * spacing[0] * spacing[1],
+        "name": micrograph.name,
+    }
+    return table
+
+
+def _axes(
+    moments: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Long and short axis and angle, in degrees, of the ellipses with these second moments."""
+    yy, xx, xy = moments.T
+    mean, half = (yy + xx) / 2.0, (xx - yy) / 2.0
+    spread = np.hypot(half, xy)
+    # the product of the two is the determinant: no difference of nearly equal numbers
+    large = mean + spread
+    small = (yy * xx - xy * xy) / large
+    angle = np.asarray(
+        np.degrees(0.5 * np.arctan2(-xy, half)) % 180.0
+    )  # rows count down the screen
+    angle[angle == 180.0] = 0.0  # a tiny negative angle rounds up
+    angle[spread <= 1e-9 * mean] = np.nan
+    return 4.0 * np.sqrt(large), 4.0 * np.sqrt(small), angle
+
+
+def _nearest(centroid: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Distance of each point to the nearest other one."""
+    from scipy.spatial import cKDTree
+
+    if centroid.shape[0] < 2:
+        return np.full(centroid.shape[0], np.nan)
+    distance = np.asarray(cKDTree(centroid).query(centroid, k=2)[0], np.float64)
+    return distance[:, 1]
