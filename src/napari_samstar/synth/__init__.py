@@ -1,0 +1,117 @@
+"""Synthetic micrographs with exact masks, for training, examples and tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_samstar.settings import SynthSettings
+from napari_samstar.synth.alloys import carbides, gamma_prime, precipitates
+from napari_samstar.synth.cells import bacteria, cells, nuclei
+from napari_samstar.synth.grains import grains, melt_pools
+from napari_samstar.synth.instrument import record
+from napari_samstar.synth.layers import oxide
+from napari_samstar.synth.overlay import burn_in
+from napari_samstar.synth.particles import particles_sem, particles_tem, powder
+from napari_samstar.synth.scene import Draft, Scene, finish
+
+__all__ = ["KINDS", "Scene", "generate"]
+
+Painter = Callable[[np.random.Generator, tuple[int, int], SynthSettings], Draft]
+
+# painter, weight in the random mix, and whether each piece of a label is its own object
+_PAINTERS: dict[str, tuple[Painter, float, bool]] = {
+    "particles_tem": (particles_tem, 3.0, False),
+    "particles_sem": (particles_sem, 3.0, False),
+    "powder": (powder, 1.5, False),
+    "precipitates": (precipitates, 1.5, False),
+    "gamma_prime": (gamma_prime, 1.0, True),
+    "carbides": (carbides, 1.0, False),
+    "grains": (grains, 1.5, True),
+    "melt_pools": (melt_pools, 0.8, False),
+    "oxide": (oxide, 1.2, False),
+    "bacteria": (bacteria, 1.5, False),
+    "cells": (cells, 1.5, False),
+    "nuclei": (nuclei, 1.5, False),
+}
+
+#: Names of the generators.
+KINDS: tuple[str, ...] = tuple(_PAINTERS)
+
+
+def generate(
+    kind: str | None = None,
+    shape: tuple[int, int] = (512, 512),
+    seed: int = 0,
+    settings: SynthSettings | None = None,
+) -> Scene:
+    """Make one synthetic micrograph and its truth.
+
+    Parameters
+    ----------
+    kind : str or None
+        One of `KINDS`; None draws one by the weights of the settings.
+    shape : tuple of int
+        Height and width, px; at least 32.
+    seed : int
+        Equal seeds give equal scenes.
+    settings : SynthSettings, optional
+        Ranges and probabilities.
+
+    Returns
+    -------
+    Scene
+        See there.
+
+    Raises
+    ------
+    ValueError
+        If `kind` is not known or the frame too small.
+    """
+    settings = settings or SynthSettings()
+    if kind is not None and kind not in _PAINTERS:
+        raise ValueError(f"There is no synthetic '{kind}'; known are {', '.join(KINDS)}.")
+    if min(shape) < 32:
+        raise ValueError(f"A synthetic image needs at least 32 x 32 px, not {shape}.")
+    rng = np.random.default_rng(seed)
+    if kind is None:
+        given = dict(settings.weights)
+        weights = np.array(
+            [given.get(k, 0.0 if given else _PAINTERS[k][1]) for k in KINDS], np.float64
+        )
+        kind = KINDS[int(rng.choice(len(KINDS), p=weights / weights.sum()))]
+    painter, _, split = _PAINTERS[kind]
+    draft = painter(rng, (int(shape[0]), int(shape[1])), settings)
+    hints: dict[str, Any] = draft.params.get("instrument", {})
+    image, drawn = record(rng, draft.image, settings, hints)
+    if rng.random() < settings.overlay:
+        image, covered = burn_in(rng, image)
+        draft = _covered(draft, covered)
+    draft = replace(draft, params={**draft.params, "instrument": drawn, "seed": seed})
+    return finish(draft, image, kind, settings.min_visible, split)
+
+
+def _covered(draft: Draft, covered: NDArray[np.bool_]) -> Draft:
+    """Take from the truth what an opaque box hides."""
+    if not covered.any():
+        return draft
+    full = None
+    if draft.full is not None:
+        full = {}
+        for label, (y0, x0, window) in draft.full.items():
+            h, w = window.shape
+            full[label] = (y0, x0, window & ~covered[y0 : y0 + h, x0 : x0 + w])
+    groups = None
+    if draft.groups is not None:
+        groups = np.where(covered, 0, draft.groups).astype(np.int32)
+    return replace(
+        draft,
+        labels=np.where(covered, 0, draft.labels).astype(np.int32),
+        materials=np.where(covered, 0, draft.materials).astype(np.uint8),
+        groups=groups,
+        full=full,
+    )
