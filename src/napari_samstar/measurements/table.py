@@ -8,12 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_samstar.measurements.regions import (
-    crofton_perimeters,
-    geometry,
-    index_labels,
-    intensity_sums,
-)
+from napari_samstar.labels import index_labels
+from napari_samstar.measurements.regions import crofton_perimeters, geometry, intensity_sums
 from napari_samstar.types import Micrograph, SamStarError
 
 if TYPE_CHECKING:
