@@ -21,6 +21,7 @@ _PUBLIC = {
     "PromptSettings": "settings",
     "RegionSettings": "settings",
     "RewardLayerSettings": "settings",
+    "RunSettings": "settings",
     "SelectSettings": "settings",
     "load_micrograph": "io.read",
     "to_rgb": "io.preprocess",

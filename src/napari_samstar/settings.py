@@ -1,7 +1,7 @@
 """All settings, with defaults, bounds and units, in this one place.
 
-Every model is frozen, so that it can key a cache and cross a thread. Forms, the command line and the
-search's bounds are read from the fields.
+Every model is frozen, so that it can key a cache and cross a thread. Forms, the command line and
+the search's bounds are read from the fields.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ __all__ = [
     "PromptSettings",
     "RegionSettings",
     "RewardLayerSettings",
+    "RunSettings",
     "SelectSettings",
     "Settings",
     "SynthSettings",
@@ -85,7 +86,7 @@ class DecodeSettings(Settings):
     )
     tiles: Literal["auto", "off", "on"] = Field(
         "auto",
-        description="Overlapping tiles besides the whole view, where the image is over twice the model's view.",
+        description="Tiles besides the whole view; auto: where it is over twice the model's view.",
     )
 
 
@@ -135,6 +136,7 @@ class PromptSettings(Settings):
     """SAM prompted by regions: boxes and centers, small ones in a zoomed crop."""
 
     max_prompts: int = Field(256, ge=0, le=10_000, description="Best regions used as prompts.")
+    max_crops: int = Field(16, ge=0, le=256, description="Most zoomed crops encoded for them.")
     zoom_below: float = Field(
         24.0,
         ge=0.0,
@@ -184,6 +186,12 @@ class Prior(Settings):
 
         factor = float(pint.Quantity(1.0, self.size_unit).to(unit).magnitude) / pixel_size
         return self.diameter[0] * factor, self.diameter[1] * factor
+
+    def in_pixels(self, pixel_size: float | None, unit: str) -> Prior:
+        """Return the same prior with its sizes in pixels; raises as `diameter_px` does."""
+        return self.model_copy(
+            update={"diameter": self.diameter_px(pixel_size, unit), "size_unit": "px"}
+        )
 
     @classmethod
     def from_toml(cls, path: str | Path) -> Prior:
@@ -250,6 +258,20 @@ class SelectSettings(Settings):
     amg: AmgSettings = AmgSettings()
     sources: tuple[SourceName, ...] = ("grid",)
     reward_layer: RewardLayerSettings | None = None
+
+
+class RunSettings(Settings):
+    """One run from a micrograph to its table: all that `samstar run` can be told."""
+
+    preprocess: PreprocessSettings = PreprocessSettings()
+    decode: DecodeSettings = DecodeSettings()
+    regions: RegionSettings = RegionSettings()
+    prompts: PromptSettings = PromptSettings()
+    select: SelectSettings = SelectSettings(
+        sources=("grid", "tiles", "regions", "prompted"), reward_layer=RewardLayerSettings()
+    )
+    prior: Prior = Prior()
+    seed: int = Field(0, ge=0, le=2**32 - 1)
 
 
 class SynthSettings(Settings):

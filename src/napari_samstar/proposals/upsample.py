@@ -54,11 +54,15 @@ class Axis:
 
 @dataclass(frozen=True)
 class Upsampling:
-    """How low-resolution logits of one crop become pixels: both axes, and torch's arithmetic."""
+    """How low-resolution logits of one crop become pixels: both axes, and torch's arithmetic.
+
+    `sizes` are the arguments of `make_upsampling`, one after another.
+    """
 
     y: Axis
     x: Axis
     arithmetic: tuple[int, int]
+    sizes: tuple[int, ...] = ()
 
 
 def _taps(n_in: int, n_out: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
@@ -111,6 +115,7 @@ def make_upsampling(
         _axis(low_size[0], model_size, input_size[0], original_size[0]),
         _axis(low_size[1], model_size, input_size[1], original_size[1]),
         arithmetic(),
+        (*low_size, model_size, *input_size, *original_size),
     )
 
 
@@ -217,7 +222,8 @@ def _scan(
     n_cut = n_above = n_below = 0
     y_min: Any = n_y
     y_max: Any = -1
-    x_min, x_max = n_x, -1
+    x_min: Any = n_x
+    x_max: Any = -1
     row_max, row_min = np.empty(h, np.float32), np.empty(h, np.float32)
     left, right = np.empty(h, np.float32), np.empty(h, np.float32)
     starts: Any = np.empty(n_y + 1, np.int32)

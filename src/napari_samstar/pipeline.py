@@ -1,0 +1,396 @@
+"""The story from a micrograph to its table: propose, select, measure.
+
+Each step exists as a generator of `Progress` events, which the window, the command line and batches
+drive, and as a plain function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_samstar.cache import Store, content_key
+from napari_samstar.io.preprocess import to_gray, to_rgb
+from napari_samstar.measurements.table import measure
+from napari_samstar.proposals import table
+from napari_samstar.proposals.decode import Prompts, decode_prompts, point_prompts
+from napari_samstar.proposals.grid import TILE_LAYER, crop_points, grid_crops, tile_crops
+from napari_samstar.proposals.layer import score, select_ranked
+from napari_samstar.proposals.prompted import plan_prompts
+from napari_samstar.proposals.regions import find_regions
+from napari_samstar.proposals.select import select
+from napari_samstar.proposals.storage import from_bytes, to_bytes
+from napari_samstar.recipe import ImageRecord, ModelRecord, Recipe
+from napari_samstar.sam.base import model_hash
+from napari_samstar.sam.embed import embed
+from napari_samstar.settings import (
+    DecodeSettings,
+    PreprocessSettings,
+    Prior,
+    PromptSettings,
+    RegionSettings,
+    RewardLayerSettings,
+    RunSettings,
+    SelectSettings,
+)
+from napari_samstar.types import (
+    Micrograph,
+    Progress,
+    Proposals,
+    SamStarError,
+    Segmentation,
+    Selection,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["RunResult", "propose", "propose_steps", "run", "segment", "segment_steps"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """All that one run gives.
+
+    Parameters
+    ----------
+    segmentation : Segmentation
+        Label image without overlaps.
+    table : DataFrame
+        One row for each label, in physical units.
+    selection : Selection
+        The masks, which may overlap a little, best first.
+    proposals : Proposals
+        All masks that were on offer.
+    recipe : Recipe
+        How to repeat it.
+    """
+
+    segmentation: Segmentation
+    table: pd.DataFrame
+    selection: Selection
+    proposals: Proposals
+    recipe: Recipe
+
+
+def run(steps: Generator[Progress, None, T], report: Callable[[Progress], None] | None = None) -> T:
+    """Drive a generator of steps to its end and return its result."""
+    while True:
+        try:
+            event = next(steps)
+        except StopIteration as stop:
+            result: T = stop.value
+            return result
+        if report is not None:
+            report(event)
+
+
+def propose(
+    micrograph: Micrograph,
+    sam: Any = None,
+    decode: DecodeSettings | None = None,
+    **options: Any,
+) -> Proposals:
+    """Make every mask on offer for one micrograph; see `propose_steps`."""
+    return run(propose_steps(micrograph, sam, decode, **options))
+
+
+def propose_steps(
+    micrograph: Micrograph,
+    sam: Any = None,
+    decode: DecodeSettings | None = None,
+    *,
+    preprocess: PreprocessSettings | None = None,
+    regions: RegionSettings | None = None,
+    prompts: PromptSettings | None = None,
+    prior: Prior | None = None,
+    store: Store | None = None,
+) -> Generator[Progress, None, Proposals]:
+    """Encode and decode once; everything later is array work.
+
+    Parameters
+    ----------
+    micrograph : Micrograph
+        The image.
+    sam : Sam, optional
+        A `segment_anything`-compatible model; without one only regions are proposed.
+    decode : DecodeSettings, optional
+        Grid, crops, tiles and which sources to make.
+    preprocess, regions, prompts : settings, optional
+        Of the other stages.
+    prior : Prior, optional
+        What is known; it chooses the regions that SAM is prompted with.
+    store : Store, optional
+        Cache of embeddings and decoded grids, by content; without one nothing is kept.
+
+    Yields
+    ------
+    Progress
+        After each batch; `partial` is a function that gives the proposals so far, marked
+        incomplete. To cancel, close the generator.
+
+    Returns
+    -------
+    Proposals
+        Grid rows first, then tiles, regions and prompted ones.
+    """
+    decode = decode or DecodeSettings()
+    if sam is None:
+        decode = decode.model_copy(update={"sources": ("regions",)})
+    preprocess = preprocess or PreprocessSettings()
+    rgb, gray = to_rgb(micrograph, preprocess), to_gray(micrograph, preprocess)
+    hash_of_model = model_hash(sam) if sam is not None else ""
+    provenance = {
+        "sources": decode.sources,
+        "image_hash": micrograph.content_hash,
+        "preprocess": preprocess.key(),
+        "model_hash": hash_of_model,
+    }
+    tables: list[Proposals] = []
+
+    def so_far(current: Callable[[], Proposals] | None = None) -> Proposals:
+        parts = [*tables, *([current()] if current is not None else [])]
+        made = table.join(parts, decode) if parts else table.empty(gray, provenance)
+        return replace(made, complete=False, provenance=provenance)
+
+    model = _Model(sam, hash_of_model, rgb, gray, store, decode.points_per_batch)
+    for event in _source_steps(model, gray, decode, regions, prompts, prior or Prior(), tables):
+        yield replace(event, partial=lambda e=event: so_far(e.partial))
+    joined = table.join(tables, decode) if tables else table.empty(gray)
+    return replace(joined, provenance=provenance, decode=decode if sam is not None else None)
+
+
+def _source_steps(
+    model: _Model,
+    gray: NDArray[np.uint8],
+    decode: DecodeSettings,
+    regions: RegionSettings | None,
+    prompts: PromptSettings | None,
+    prior: Prior,
+    tables: list[Proposals],
+) -> Generator[Progress, None, None]:
+    """Make one table after the other and append each to `tables`."""
+    shape = (int(gray.shape[0]), int(gray.shape[1]))
+    if "grid" in decode.sources:
+        boxes, layers = grid_crops(shape, decode)
+        for index, (box, layer) in enumerate(zip(boxes.tolist(), layers.tolist(), strict=True)):
+            message = f"crop {index + 1} of {len(boxes)}"
+            tables.append((yield from model.crop(tuple(box), layer, decode, message)))
+    if "tiles" in decode.sources:
+        tiles = tile_crops(shape, model.view, decode)
+        for index, box in enumerate(tiles.tolist()):
+            message = f"tile {index + 1} of {len(tiles)}"
+            tables.append((yield from model.crop(tuple(box), TILE_LAYER, decode, message)))
+    if "regions" not in decode.sources and "prompted" not in decode.sources:
+        return
+    found = yield from _regions(gray, regions or RegionSettings())
+    if "regions" in decode.sources:
+        tables.append(found)
+    if "prompted" in decode.sources:
+        layer = RewardLayerSettings(prior=prior)
+        wanted = select_ranked(found, np.arange(len(found)), score(found, layer), layer)
+        chosen = found.runs.take(wanted)
+        plan = plan_prompts(chosen, shape, model.view, prompts or PromptSettings())
+        for index, part in enumerate(plan):
+            message = f"prompts in crop {index + 1} of {len(plan)}"
+            for asked in (part.boxes, part.points):
+                tables.append((yield from model.prompted(part.crop_box, asked, message)))
+
+
+def _regions(
+    gray: NDArray[np.uint8], settings: RegionSettings
+) -> Generator[Progress, None, Proposals]:
+    found = yield from find_regions(gray, settings)
+    return table.from_masks(found.runs, gray, "regions", found.persistence)
+
+
+@dataclass(frozen=True)
+class _Model:
+    """The network and the image it looks at."""
+
+    sam: Any
+    hash: str
+    rgb: NDArray[np.uint8]
+    gray: NDArray[np.uint8]
+    store: Store | None
+    batch_size: int
+
+    @property
+    def view(self) -> int:
+        return int(self.sam.image_encoder.img_size)
+
+    def crop(
+        self, box: tuple[int, int, int, int], layer: int, decode: DecodeSettings, message: str
+    ) -> Generator[Progress, None, Proposals]:
+        """Decode the grid of one crop or tile, or find it decoded before."""
+        tile = layer == TILE_LAYER
+        key = self._key(box, layer, decode)
+        cached = self.store.get(key) if self.store is not None else None
+        if cached is not None:
+            yield Progress("decoding", 1, 1, message)
+            return from_bytes(cached, self.gray)
+        yield Progress("encoding", 0, 1, message)
+        embedding = embed(self.sam, self.rgb, box, model_hash=self.hash, store=self.store)
+        made = yield from _told(
+            message,
+            decode_prompts(
+                self.sam,
+                embedding,
+                point_prompts(crop_points(layer, embedding.original_size, decode)),
+                self.gray,
+                source="tiles" if tile else "grid",
+                layer=layer,
+                batch_size=self.batch_size,
+                keep_logits=not tile,
+                inner_only=tile,
+            ),
+        )
+        if self.store is not None:
+            self.store.put(key, to_bytes(made))
+        return made
+
+    def prompted(
+        self, box: tuple[int, int, int, int], prompts: Prompts, message: str
+    ) -> Generator[Progress, None, Proposals]:
+        """Decode prompts made from regions in one crop."""
+        yield Progress("encoding", 0, 1, message)
+        embedding = embed(self.sam, self.rgb, box, model_hash=self.hash, store=self.store)
+        return (
+            yield from _told(
+                message,
+                decode_prompts(
+                    self.sam,
+                    embedding,
+                    prompts,
+                    self.gray,
+                    source="prompted",
+                    batch_size=self.batch_size,
+                    keep_logits=False,
+                    inner_only=True,
+                ),
+            )
+        )
+
+    def _key(self, box: tuple[int, int, int, int], layer: int, decode: DecodeSettings) -> str:
+        if self.store is None:
+            return ""
+        x0, y0, x1, y1 = box
+        pixels = np.ascontiguousarray(self.rgb[y0:y1, x0:x1]).tobytes()
+        return content_key(
+            "decoded-1", self.hash, pixels, repr((self.gray.shape, box, layer)), decode.key()
+        )
+
+
+def _told(message: str, steps: Generator[Progress, None, T]) -> Generator[Progress, None, T]:
+    """Add `message` to each step."""
+    while True:
+        try:
+            event = next(steps)
+        except StopIteration as stop:
+            result: T = stop.value
+            return result
+        yield replace(event, message=message)
+
+
+def segment(micrograph: Micrograph, sam: Any = None, **options: Any) -> RunResult:
+    """Segment and measure one micrograph; see `segment_steps`."""
+    return run(segment_steps(micrograph, sam, **options))
+
+
+def segment_steps(
+    micrograph: Micrograph,
+    sam: Any = None,
+    settings: RunSettings | None = None,
+    *,
+    store: Store | None = None,
+) -> Generator[Progress, None, RunResult]:
+    """From a micrograph to its label image and table.
+
+    Parameters
+    ----------
+    micrograph : Micrograph
+        The image.
+    sam : Sam, optional
+        A `segment_anything`-compatible model; without one, classical regions alone serve.
+    settings : RunSettings, optional
+        All settings of the run.
+    store : Store, optional
+        Cache of embeddings and decoded grids.
+
+    Yields
+    ------
+    Progress
+        As `propose_steps`.
+
+    Returns
+    -------
+    RunResult
+        Label image, table, and what they came from.
+
+    Raises
+    ------
+    SamStarError
+        If the prior is in physical units and the pixel size is unknown.
+    """
+    settings = settings or RunSettings()
+    prior = _prior_in_pixels(settings.prior, micrograph)
+    made = yield from propose_steps(
+        micrograph,
+        sam,
+        settings.decode,
+        preprocess=settings.preprocess,
+        regions=settings.regions,
+        prompts=settings.prompts,
+        prior=prior,
+        store=store,
+    )
+    chosen = _with_prior(settings.select, prior)
+    sources = [s for s in chosen.sources if s in made.provenance["sources"]]
+    yield Progress("selecting", 0, 1)
+    selection = select(made, chosen.model_copy(update={"sources": tuple(sources)}))
+    labels = selection.labels()
+    yield Progress("measuring", 0, 1)
+    recipe = _recipe(micrograph, sam, settings)
+    segmentation = Segmentation(labels, micrograph, recipe=recipe.model_dump(mode="json"))
+    return RunResult(segmentation, measure(labels, micrograph), selection, made, recipe)
+
+
+def _prior_in_pixels(prior: Prior, micrograph: Micrograph) -> Prior:
+    """Sizes in pixels; a pixel that is not square counts with its mean side."""
+    size = micrograph.pixel_size
+    try:
+        return prior.in_pixels(
+            None if size is None else (size[0] * size[1]) ** 0.5, micrograph.unit
+        )
+    except ValueError as err:
+        raise SamStarError(str(err)) from err
+
+
+def _with_prior(settings: SelectSettings, prior: Prior) -> SelectSettings:
+    if settings.reward_layer is None:
+        return settings
+    layer = settings.reward_layer.model_copy(update={"prior": prior})
+    return settings.model_copy(update={"reward_layer": layer})
+
+
+def _recipe(micrograph: Micrograph, sam: Any, settings: RunSettings) -> Recipe:
+    loaded = getattr(sam, "samstar", None)
+    name = loaded.name if loaded is not None else type(sam).__name__
+    model = None if sam is None else ModelRecord(name=name, hash=model_hash(sam))
+    return Recipe(
+        image=ImageRecord.of(micrograph),
+        preprocess=settings.preprocess,
+        decode=settings.decode if sam is not None else None,
+        regions=settings.regions,
+        prompts=settings.prompts if sam is not None else None,
+        select=settings.select,
+        prior=settings.prior,
+        model=model,
+        seed=settings.seed,
+    )
