@@ -11,9 +11,8 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-from napari_samstar.runs import MaskRuns
-
 if TYPE_CHECKING:
+    from napari_samstar.runs import MaskRuns
     from napari_samstar.settings import DecodeSettings
 
 __all__ = [

@@ -1,0 +1,70 @@
+"""The command line: `samstar run | models | synth | train-tiny | demo`.
+
+Exit codes: 0 all went well, 2 something a user can mend (one sentence on standard error each),
+1 an error that should not happen, 130 stopped with Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from napari_samstar import __version__
+from napari_samstar.cli import demo, models, run, synth, train
+from napari_samstar.cli.errors import FAILED, STOPPED, explain
+
+__all__ = ["main"]
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, without the usage before it."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help.\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="samstar",
+        description="Segment micrographs with SAM, tuned by what you know of them.",
+    )
+    parser.add_argument("--version", action="version", version=f"samstar {__version__}")
+    parser.add_argument(
+        "--debug", action="store_true", help="show the whole traceback of an unexpected error"
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for module in (run, models, synth, train, demo):
+        module.add_parser(commands)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        The arguments; those of the process by default.
+
+    Returns
+    -------
+    int
+        The exit code.
+    """
+    args = _parser().parse_args(argv)
+    try:
+        return int(args.function(args))
+    except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)
+        return STOPPED
+    except BrokenPipeError:  # the reader of our output left, as `| head` does
+        sys.stderr.close()
+        return FAILED
+    except Exception as err:
+        if args.debug:
+            raise
+        message, code = explain(err)
+        print(message, file=sys.stderr)
+        return code

@@ -1,0 +1,135 @@
+"""Options that become settings: named ones, and `--set` for all others."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, get_args
+
+from pydantic import BaseModel
+
+from napari_samstar.types import SamStarError
+
+if TYPE_CHECKING:
+    from napari_samstar.recipe import Recipe
+    from napari_samstar.settings import RunSettings
+
+__all__ = ["add_settings", "list_settings", "pixel_size", "run_settings"]
+
+
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    """Add the options that `run_settings` reads."""
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--prior", metavar="TOML", help="what you know of the sample")
+    source.add_argument("--recipe", metavar="JSON", help="repeat a .recipe.json on these images")
+    parser.add_argument(
+        "--points-per-side", type=int, metavar="N", help="density of SAM's point grid"
+    )
+    parser.add_argument("--seed", type=int, metavar="N", help="for everything that draws")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="any other setting, such as preprocess.denoise=median; may be repeated",
+    )
+    parser.add_argument(
+        "--list-settings", action="store_true", help="print all settings with their bounds"
+    )
+
+
+def run_settings(args: argparse.Namespace) -> tuple[RunSettings, Recipe | None]:
+    """Settings of this run, and the recipe that they came from.
+
+    Raises
+    ------
+    SamStarError, ValueError
+        If a file cannot be understood, or a value is out of its bounds.
+    """
+    from napari_samstar.recipe import Recipe
+    from napari_samstar.settings import Prior, RunSettings
+
+    recipe = Recipe.read(args.recipe) if args.recipe else None
+    values = (_repeating(recipe) if recipe else RunSettings()).model_dump()
+    if args.prior:
+        values["prior"] = Prior.from_toml(args.prior).model_dump()
+    if args.points_per_side is not None:
+        _put(values, "decode.points_per_side", args.points_per_side)
+    if args.seed is not None:
+        values["seed"] = args.seed
+    for assignment in args.set:
+        name, equals, text = assignment.partition("=")
+        if not equals:
+            raise SamStarError(f"--set needs NAME=VALUE, not {assignment!r}.")
+        _put(values, name.strip(), _value(text.strip()))
+    return RunSettings.model_validate(values), recipe
+
+
+def _repeating(recipe: Recipe) -> RunSettings:
+    """The settings that made a result; a step that it left out stays at its default."""
+    from napari_samstar.settings import RunSettings
+
+    steps = {name: getattr(recipe, name) for name in RunSettings.model_fields}
+    return RunSettings(**{name: value for name, value in steps.items() if value is not None})
+
+
+def _put(values: dict[str, Any], name: str, value: Any) -> None:
+    *groups, last = name.split(".")
+    for group in groups:
+        inner = values.get(group, name)
+        if inner is None:  # a step that is left out by default
+            inner = {}
+        if not isinstance(inner, dict):
+            raise SamStarError(
+                f"There is no setting called {name}: see samstar run --list-settings."
+            )
+        values[group] = inner
+        values = inner
+    values[last] = value
+
+
+def _value(text: str) -> Any:
+    """JSON where it is JSON, else the text itself."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def list_settings() -> str:
+    """Every setting with default, bounds and meaning, one line each."""
+    from napari_samstar.settings import RunSettings
+
+    return "\n".join(_lines(RunSettings(), ""))
+
+
+def _lines(settings: BaseModel, prefix: str) -> Iterator[str]:
+    for name, field in type(settings).model_fields.items():
+        value = getattr(settings, name)
+        if isinstance(value, BaseModel):
+            if f"{prefix}{name}" != "select.reward_layer.prior":  # it follows `prior`
+                yield from _lines(value, f"{prefix}{name}.")
+            continue
+        bounds = [
+            f"{sign} {limit}"
+            for item in field.metadata
+            for sign, key in ((">=", "ge"), (">", "gt"), ("<=", "le"), ("<", "lt"))
+            if (limit := getattr(item, key, None)) is not None
+        ]
+        choices = [str(v) for v in get_args(field.annotation) if isinstance(v, str)]
+        about = [" | ".join(choices), ", ".join(bounds), field.description or ""]
+        yield f"{prefix}{name}={json.dumps(value)}  " + "; ".join(part for part in about if part)
+
+
+def pixel_size(text: str) -> tuple[float, str]:
+    """Parse "0.5 nm" into 0.5 and "nm"."""
+    match = re.fullmatch(r"\s*([-+0-9.eE]+)\s*(\D.*?)?\s*", text)
+    try:
+        value = float(match[1]) if match else None
+    except ValueError:
+        value = None
+    if match is None or value is None:
+        raise argparse.ArgumentTypeError(f'{text!r} is not a pixel size such as "0.5 nm"')
+    return value, match[2]

@@ -1,0 +1,65 @@
+"""Everything that one result leaves on disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from napari_samstar.pipeline import RunResult
+
+__all__ = ["write_result"]
+
+
+def write_result(result: RunResult, folder: str | Path, stem: str) -> dict[str, Path]:
+    """Write label image, table, summary, COCO masks, overlay and recipe.
+
+    Parameters
+    ----------
+    result : RunResult
+        What the pipeline found.
+    folder : path
+        Made if absent.
+    stem : str
+        Start of the file names.
+
+    Returns
+    -------
+    dict
+        Kind to path: ``labels``, ``table``, ``summary``, ``coco``, ``overlay``, ``recipe``. Each
+        file stands under its name only once it is complete.
+
+    Raises
+    ------
+    SamStarError
+        If the disk refuses.
+    """
+    import json
+
+    from napari_samstar.atomic import write_text_atomic
+    from napari_samstar.io.write import (
+        write_coco,
+        write_labels_tiff,
+        write_overlay_png,
+        write_table_csv,
+    )
+    from napari_samstar.measurements.summary import summarize
+
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    kinds = {
+        "labels": "labels.tif",
+        "table": "table.csv",
+        "summary": "summary.json",
+        "coco": "coco.json",
+        "overlay": "overlay.png",
+        "recipe": "recipe.json",
+    }
+    paths = {kind: folder / f"{stem}.{ending}" for kind, ending in kinds.items()}
+    write_labels_tiff(paths["labels"], result.segmentation)
+    write_table_csv(paths["table"], result.table)
+    write_text_atomic(paths["summary"], json.dumps(summarize(result.table), indent=2) + "\n")
+    write_coco(paths["coco"], result.selection, result.segmentation.micrograph)
+    write_overlay_png(paths["overlay"], result.segmentation)
+    result.recipe.write(paths["recipe"])
+    return paths

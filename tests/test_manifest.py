@@ -1,0 +1,61 @@
+"""The napari manifest: npe2's own validation lets misspelt keys and undeclared commands pass."""
+
+from __future__ import annotations
+
+import importlib
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+import npe2
+import pytest
+import yaml
+from npe2.manifest.contributions import ContributionPoints
+
+ROOT = Path(__file__).resolve().parents[1]
+FILE = ROOT / "src" / "napari_samstar" / "napari.yaml"
+
+
+@pytest.fixture(scope="module")
+def manifest() -> dict[str, Any]:
+    return yaml.safe_load(FILE.read_text(encoding="utf-8"))
+
+
+def test_npe2_accepts_the_manifest_and_finds_it_by_the_entry_point() -> None:
+    assert npe2.PluginManifest.from_file(FILE).name == "napari-samstar"
+    (entry,) = entry_points(group="napari.manifest", name="napari-samstar")
+    assert entry.value == "napari_samstar:napari.yaml"
+
+
+def test_every_command_leads_to_something_callable(manifest: dict[str, Any]) -> None:
+    for command in manifest["contributions"]["commands"]:
+        module, _, name = command["python_name"].partition(":")
+        assert callable(getattr(importlib.import_module(module), name)), command["id"]
+
+
+def test_every_command_used_is_declared_and_every_key_known(manifest: dict[str, Any]) -> None:
+    contributions = manifest["contributions"]
+    assert set(contributions) <= set(ContributionPoints.model_fields)
+    assert set(manifest) <= {"name", "display_name", "contributions"}
+    declared = [command["id"] for command in contributions["commands"]]
+    assert len(declared) == len(set(declared))
+    used = {
+        entry["command"]
+        for point, entries in contributions.items()
+        if point != "commands"
+        for entry in entries
+    }
+    assert used == set(declared)
+
+
+def test_the_root_shows_the_same_manifest() -> None:
+    assert (ROOT / "napari.yaml").read_text(encoding="utf-8") == FILE.read_text(encoding="utf-8")
+
+
+def test_readers_claim_what_the_program_reads(manifest: dict[str, Any]) -> None:
+    from napari_samstar.io.read import supported
+
+    (reader,) = manifest["contributions"]["readers"]
+    claimed = {pattern.removeprefix("*") for pattern in reader["filename_patterns"]}
+    uncalibrated = {".png", ".jpg", ".jpeg", ".npy"}  # napari's own reader does as well
+    assert claimed == set(supported()) - uncalibrated
