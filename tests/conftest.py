@@ -6,6 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
+
+# the first example of a test may compile, so none has a deadline
+settings.register_profile("samstar", deadline=None)
+settings.load_profile("samstar")
 
 
 @pytest.fixture(scope="session")
