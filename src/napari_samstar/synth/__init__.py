@@ -10,14 +10,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_samstar.settings import SynthSettings
+from napari_samstar.synth.afm import topography
 from napari_samstar.synth.alloys import carbides, gamma_prime, precipitates
 from napari_samstar.synth.cells import bacteria, cells, nuclei
 from napari_samstar.synth.grains import grains, melt_pools
 from napari_samstar.synth.instrument import record
-from napari_samstar.synth.layers import oxide
+from napari_samstar.synth.lattices import lattice
+from napari_samstar.synth.layers import oxide, stack
 from napari_samstar.synth.overlay import burn_in
 from napari_samstar.synth.particles import particles_sem, particles_tem, powder
+from napari_samstar.synth.phases import spinodal
 from napari_samstar.synth.scene import Draft, Scene, finish
+from napari_samstar.synth.solids import crystals, wires
+from napari_samstar.synth.tissue import tissue
+from napari_samstar.synth.xct import tomogram
 
 __all__ = ["KINDS", "Scene", "generate"]
 
@@ -37,6 +43,14 @@ _PAINTERS: dict[str, tuple[Painter, float, bool]] = {
     "bacteria": (bacteria, 1.5, False),
     "cells": (cells, 1.5, False),
     "nuclei": (nuclei, 1.5, False),
+    "crystals": (crystals, 1.2, False),
+    "wires": (wires, 0.8, False),
+    "stack": (stack, 0.6, True),
+    "lattice": (lattice, 0.8, False),
+    "spinodal": (spinodal, 0.6, False),
+    "tomogram": (tomogram, 0.8, False),
+    "topography": (topography, 0.8, True),
+    "tissue": (tissue, 0.6, True),
 }
 
 #: Names of the generators.
@@ -70,7 +84,7 @@ def generate(
     Raises
     ------
     ValueError
-        If `kind` is not known or the frame too small.
+        If `kind` or a weight's name is not known, or the frame too small.
     """
     settings = settings or SynthSettings()
     if kind is not None and kind not in _PAINTERS:
@@ -79,10 +93,10 @@ def generate(
         raise ValueError(f"A synthetic image needs at least 32 x 32 px, not {shape}.")
     rng = np.random.default_rng(seed)
     if kind is None:
-        given = dict(settings.weights)
-        weights = np.array(
-            [given.get(k, 0.0 if given else _PAINTERS[k][1]) for k in KINDS], np.float64
-        )
+        given = dict(settings.weights) or {k: w for k, (_, w, _) in _PAINTERS.items()}
+        weights = np.array([given.get(k, 0.0) for k in KINDS], np.float64)
+        if set(given) - set(KINDS) or weights.sum() <= 0:
+            raise ValueError(f"The weights do not name any of {', '.join(KINDS)}, or name others.")
         kind = KINDS[int(rng.choice(len(KINDS), p=weights / weights.sum()))]
     painter, _, split = _PAINTERS[kind]
     draft = painter(rng, (int(shape[0]), int(shape[1])), settings)

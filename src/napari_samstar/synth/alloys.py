@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -91,14 +92,15 @@ def gamma_prime(rng: np.random.Generator, shape: tuple[int, int], settings: Synt
     """Dense rounded cells with bright channels, lobed and merged, and fine ones between them."""
     side = min(shape)
     spacing = log_uniform(rng, max(16, side / 25), side / 4)
-    channel = spacing * rng.uniform(0.06, 0.2)
+    channel = spacing * rng.uniform(0.05, 0.17)
     cubic = rng.random() < 0.35
     cells, depth, _ = voronoi(
         rng,
         shape,
         spacing,
-        warp=0.0 if cubic else rng.uniform(0.05, 0.25),
-        regular=0.75 if cubic else 0.4,
+        warp=rng.uniform(0.0, 0.06) if cubic else rng.uniform(0.05, 0.2),
+        regular=0.75 if cubic else rng.uniform(0.1, 0.4),
+        uneven=rng.uniform(0, 0.4) if cubic else rng.uniform(0.2, 0.8),
     )
     # neighbors that grew together, with a notch where they meet
     number = int(cells.max())
@@ -107,12 +109,12 @@ def gamma_prime(rng: np.random.Generator, shape: tuple[int, int], settings: Synt
     differ = left != right
     codes = np.unique(left[differ].astype(np.int64) * (number + 1) + right[differ])
     pairs = np.stack([codes // (number + 1), codes % (number + 1)], 1)
-    chosen = pairs[rng.random(len(pairs)) < rng.uniform(0, 0.25)]
+    chosen = pairs[rng.random(len(pairs)) < rng.uniform(0, 0.12)]
     for a, b in chosen.tolist():
         merge[b] = merge[a]
     owner = merge[cells]
     wide = blur(depth, 1.0) - np.float32(channel) * (
-        1 + np.float32(rng.uniform(0.1, 0.5)) * smooth(rng, shape, spacing * 0.6)
+        1 + np.float32(rng.uniform(0.1, 0.4)) * smooth(rng, shape, spacing * 0.6)
     )
     solid = wide > 0
     same = np.zeros(shape, bool)
@@ -121,11 +123,12 @@ def gamma_prime(rng: np.random.Generator, shape: tuple[int, int], settings: Synt
         rolled = np.roll(cells, step, axis)
         joined = (rolled != cells) & (np.roll(owner, step, axis) == owner)
         same |= joined | np.roll(joined, -step, axis)
-    soft = blur((solid | same).astype(np.float32), max(1.0, spacing * rng.uniform(0.03, 0.1)))
+    soft = blur((solid | same).astype(np.float32), max(1.0, spacing * rng.uniform(0.04, 0.13)))
     solid = soft > 0.5
-    labels = np.where(solid, owner, 0).astype(np.int32)
+    # what is joined to the eye is one object, whatever cells it grew from
+    number, pieces = cv2.connectedComponents(solid.astype(np.uint8), connectivity=4)
     canvas = shapes.Canvas(shape)
-    canvas.labels[...] = labels
+    canvas.labels[...] = pieces
     canvas.count = number
     if rng.random() < 0.75:
         n = int(rng.integers(30, 600))
@@ -136,14 +139,14 @@ def gamma_prime(rng: np.random.Generator, shape: tuple[int, int], settings: Synt
     labels = canvas.labels
     fine = (labels > number).astype(np.float32)
     big = solid.astype(np.float32)
-    step = -1.0 if rng.random() < 0.8 else 1.0
-    edge = max(0.7, spacing * 0.015)
+    sign = -1.0 if rng.random() < 0.8 else 1.0
+    edge = max(0.7, spacing * rng.uniform(0.01, 0.04))
     image = np.float32(step) * (
         blur(big, edge) + np.float32(rng.uniform(0.3, 0.9)) * blur(fine, 0.8)
     )
     width = max(1.0, channel * rng.uniform(0.2, 0.5))
     rim = blur(big, width) * (1 - blur(big, width))
-    image += np.float32(rng.uniform(-0.3, 2.2) * -step) * rim
+    image += np.float32(rng.uniform(-0.3, 2.2) * -sign) * rim
     image += matrix(rng, shape, log_uniform(rng, 0.03, 0.25))
     material = np.where(labels == 0, 0, np.where(labels > number, 2, 1)).astype(np.uint8)
     return Draft(image, labels, material, None, None, {"spacing_px": spacing})

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from napari_samstar.settings import SynthSettings
 from napari_samstar.synth import shapes
-from napari_samstar.synth.noise import Field, blur, coordinates, fractal, log_uniform, smooth
+from napari_samstar.synth.noise import Field, blur, coordinates, fractal, log_uniform
 from napari_samstar.synth.placing import centers, median_radius, radii, sampled
 from napari_samstar.synth.scene import Draft
 
@@ -30,6 +30,43 @@ def rods(
     return np.stack([place[:, :1] + y, place[:, 1:] + x, r], -1)
 
 
+def colony(
+    rng: np.random.Generator, n: int, shape: tuple[int, int], radius: float, length: float
+) -> tuple[Array, Array]:
+    """Places and directions of rods that grew side by side, in a few bent domains."""
+    across, along = (
+        2 * radius * rng.uniform(0.95, 1.25),
+        (length + 2 * radius) * rng.uniform(0.97, 1.1),
+    )
+    reach = np.sqrt(n * across * along / np.pi)
+    domains = int(rng.integers(1, 8))
+    middle = np.array(shape) * rng.uniform(0.15, 0.85, 2)
+    core = middle + 0.8 * reach * np.sqrt(rng.random((domains, 1))) * _unit(rng, domains)
+    turn = rng.uniform(0, np.pi, domains)
+    k = int(2 * reach / across) + 2
+    m = int(2 * reach / along) + 2
+    grid_a, grid_l = np.mgrid[0:k, 0:m].reshape(2, -1).astype(np.float64)
+    grid_l = grid_l + (grid_a % 2) * 0.5 + rng.normal(0, 0.12, grid_l.size)
+    grid_a, grid_l = (grid_a - k / 2) * across, (grid_l - m / 2) * along
+    outline = 1 + 0.25 * np.cos(3 * np.linspace(0, 2 * np.pi, 64) + rng.uniform(0, 6))
+    spots, angles = [], []
+    curl = rng.normal(0, 0.5, domains) / reach
+    for i in range(domains):
+        t = turn[i] + curl[i] * grid_l
+        y = middle[0] + grid_l * np.sin(t) + grid_a * np.cos(t)
+        x = middle[1] + grid_l * np.cos(t) - grid_a * np.sin(t)
+        spot = np.stack([y, x], 1)
+        near = np.argmin(((spot[:, None] - core[None]) ** 2).sum(2), 1) == i
+        around = np.arctan2(y - middle[0], x - middle[1])
+        rim = reach * outline[((around + np.pi) / (2 * np.pi) * 63).astype(int)]
+        near &= np.hypot(y - middle[0], x - middle[1]) < rim
+        spots.append(spot[near])
+        angles.append(t[near] + curl[i] * grid_l[near])
+    place, angle = np.concatenate(spots), np.concatenate(angles)
+    place += rng.normal(0, 0.12 * radius, place.shape)
+    return place, angle + rng.normal(0, 0.05, angle.size)
+
+
 def phase_contrast(phase: Field, halo: float, width: float) -> Field:
     """Zernike phase contrast: dark by phase, and the bright halo of its low frequencies lost."""
     return np.asarray(-phase + np.float32(halo) * blur(phase, width), np.float32)
@@ -44,22 +81,17 @@ def bacteria(rng: np.random.Generator, shape: tuple[int, int], settings: SynthSe
     radius = radius0 * np.clip(1 + rng.normal(0, 0.08, n), 0.7, 1.4)
     length = radius0 * ratio * np.exp(rng.normal(0, 0.3, n))
     packed = rng.random() < 0.6
-    if packed:  # grown together: neighbors lie side by side
-        middle = np.array(shape) * rng.uniform(0.2, 0.8, 2)
-        area = n * 2 * radius0 * (radius0 * ratio + 2 * radius0)
-        reach = np.sqrt(area / np.pi)
-        spot = middle + reach * np.sqrt(rng.random((6 * n, 1))) * _unit(rng, 6 * n)
-        radius, length = np.resize(radius, 6 * n), np.resize(length, 6 * n)
-        field = smooth(rng, shape, max(20.0, 6 * radius0)) * np.float32(1.2)
-        rows = spot.astype(int).clip(0, np.array(shape) - 1)
-        angle = rng.uniform(0, np.pi) + field[rows[:, 0], rows[:, 1]] + rng.normal(0, 0.12, 6 * n)
+    if packed:
+        spot, angle = colony(rng, n, shape, radius0, radius0 * ratio)
+        n = len(spot)
+        radius, length = np.resize(radius, n), np.resize(length, n)
     else:
         spot = sampled(rng, n, shape, radius0 * 4)
         angle = rng.uniform(0, np.pi, n)
     bend = rng.normal(0, rng.choice([0.05, 0.3, 0.9]), spot.shape[0])
     nodes = rods(rng, spot, angle, radius, length, bend)
     canvas = shapes.Canvas(shape)
-    canvas.chains(nodes, 0.02 if packed else 0.05, rng.uniform(0, 1.2))
+    canvas.chains(nodes, 0.3 if packed else 0.05, 0.0 if packed else rng.uniform(0, 1.2), False)
     labels = canvas.labels
     on = labels > 0
     tone = np.clip(1 + rng.normal(0, rng.uniform(0.05, 0.3), canvas.count + 1), 0.2, 2)

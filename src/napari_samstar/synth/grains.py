@@ -137,9 +137,9 @@ def grains(rng: np.random.Generator, shape: tuple[int, int], settings: SynthSett
     seen = str(rng.choice(["groove", "contrast", "both"], p=[0.4, 0.3, 0.3]))
     spread = log_uniform(rng, 0.03, 0.3) * (0.2 if seen == "groove" else 1)
     tone = rng.normal(0, spread, len(seeds) + 1).astype(np.float32)
-    image = tone[labels]
+    image: Field = tone[labels]
     width = float(np.clip(spacing * log_uniform(rng, 0.015, 0.12), 0.8, 8))
-    groove = np.exp(-((depth / np.float32(width)) ** 2) / 2)
+    groove = np.asarray(np.exp(-((depth / np.float32(width)) ** 2) / 2), np.float32)
     sign = -1.0 if rng.random() < 0.75 else 1.0
     if seen != "contrast":
         image = image + np.float32(sign * rng.uniform(0.15, 0.7)) * groove
@@ -205,15 +205,21 @@ def melt_pools(rng: np.random.Generator, shape: tuple[int, int], settings: Synth
     solid = labels > 0
     yy = np.arange(h, dtype=np.float32)[:, None]
     columns, cdepth, _ = voronoi(
-        rng, shape, width * rng.uniform(0.08, 0.3), 0.15, 0.1, rng.uniform(2, 6), 0.5
+        rng, shape, width * rng.uniform(0.06, 0.25), 0.25, 0.1, rng.uniform(1.5, 5), 0.6
     )
-    tone = rng.normal(0, rng.uniform(0.03, 0.15), int(columns.max()) + 2).astype(np.float32)
+    tone = rng.normal(0, rng.uniform(0.02, 0.1), int(columns.max()) + 2).astype(np.float32)
     image = np.float32(0.65) + tone[columns]
-    image += rng.normal(0, 0.03, canvas.count + 1).astype(np.float32)[labels]
-    image -= np.float32(rng.uniform(0.02, 0.15)) * np.exp(-cdepth)
-    line = np.exp(-canvas.depth / np.float32(max(1.0, width * rng.uniform(0.008, 0.03))))
-    image -= np.float32(rng.uniform(0.08, 0.45)) * line * (canvas.v > -0.1)
-    image += np.float32(rng.uniform(0.02, 0.1)) * oriented(rng, shape, width * 0.3, 3, np.pi / 2)
+    image += rng.normal(0, rng.uniform(0.01, 0.06), canvas.count + 1).astype(np.float32)[labels]
+    image -= np.float32(rng.uniform(0.0, 0.12)) * np.exp(-cdepth)
+    line = np.exp(-canvas.depth / np.float32(max(1.2, width * rng.uniform(0.008, 0.03))))
+    patchy = np.clip(1 + np.float32(0.5) * smooth(rng, shape, width * 0.3), 0, 2)
+    image -= np.float32(rng.uniform(0.1, 0.5)) * line * patchy
+    image += np.float32(rng.uniform(-0.1, 0.1)) * canvas.v
+    for angle in rng.normal(np.pi / 2, 0.5, 2):  # dendrites, seen in patches
+        part = smooth(rng, shape, width * 0.5) > 0
+        image += (
+            np.float32(rng.uniform(0, 0.08)) * part * oriented(rng, shape, width * 0.3, 3, angle)
+        )
     image += np.float32(0.05) * fractal(rng, shape, 8, 3, 0.7)
     spots = fractal(rng, shape, rng.uniform(3, 8), 2) > rng.uniform(2.2, 3.2)
     image -= np.float32(0.4) * blur(spots.astype(np.float32), 0.7)

@@ -42,7 +42,7 @@ def charge(rng: np.random.Generator, image: Field) -> Field:
     step = 4
     bright = np.maximum(image[:, ::step] - np.float32(np.quantile(image[::8, ::8], 0.85)), 0)
     tail = _decay(np.ascontiguousarray(bright), float(np.exp(-step / (w * rng.uniform(0.05, 0.5)))))
-    tail = cv2.resize(tail, (w, h), interpolation=cv2.INTER_LINEAR)
+    tail = np.asarray(cv2.resize(tail, (w, h), interpolation=cv2.INTER_LINEAR), np.float32)
     lines = rng.normal(0, 1, (h, 1)).astype(np.float32) * np.float32(rng.uniform(0, 0.02))
     return np.asarray(image - np.float32(rng.uniform(0.02, 0.15)) * tail + lines, np.float32)
 
@@ -155,7 +155,7 @@ def record(
     dose = log_uniform(rng, 20, 20_000)
     if noise > 0:
         # a low-contrast image of a low dose would be noise alone
-        dose = max(dose / noise**2, 1.5 / contrast**2)
+        dose = max(dose / noise**2, float(rng.choice([4.0, 30.0, 100.0])) / contrast**2)
         correlated = rng.uniform(0.3, 1.2) if rng.random() < 0.35 else 0.0
         image = dose_noise(rng, image, dose, correlated)
         read = rng.uniform(0, 0.015) * noise * contrast

@@ -7,18 +7,26 @@ from numpy.typing import NDArray
 
 from napari_samstar.settings import SynthSettings
 from napari_samstar.synth import shapes
-from napari_samstar.synth.noise import Field, blur, fractal, log_uniform, oriented, smooth
+from napari_samstar.synth.noise import (
+    Field,
+    blur,
+    coordinates,
+    fractal,
+    log_uniform,
+    oriented,
+    smooth,
+)
 from napari_samstar.synth.placing import centers
-from napari_samstar.synth.scene import Draft, Window
+from napari_samstar.synth.scene import Draft, Window, connected
 
-__all__ = ["oxide"]
+__all__ = ["oxide", "stack"]
 
 
 def interface(rng: np.random.Generator, width: int, level: float, thickness: float) -> Field:
     """Height (W,) of a rough interface around `level`, px."""
     long = smooth(rng, (4, width), (8.0, width * rng.uniform(0.2, 0.6)))[0]
-    short = fractal(rng, (4, width), log_uniform(rng, 6, 60), 3, 0.6)[0]
-    line = level + thickness * (rng.uniform(0, 0.25) * long + rng.uniform(0, 0.12) * short)
+    short = fractal(rng, (4, width), log_uniform(rng, 10, 90), 4, 0.55)[0]
+    line = level + thickness * (rng.uniform(0, 0.25) * long + rng.uniform(0, 0.07) * short)
     return np.asarray(line + rng.normal(0, 0.1) * np.linspace(-1, 1, width) * thickness, np.float32)
 
 
@@ -26,12 +34,14 @@ def crack_path(
     rng: np.random.Generator, start: tuple[float, float], end: tuple[float, float], width: float
 ) -> NDArray[np.float64]:
     """Nodes (1, P, 3) of a jagged crack."""
-    t = np.linspace(0, 1, 9)
-    line = np.outer(1 - t, start) + np.outer(t, end)
-    length = float(np.hypot(end[0] - start[0], end[1] - start[1]))
-    line[1:-1] += rng.normal(0, 0.04 * length, (7, 2))
-    radius = width * rng.uniform(0.4, 1.3, (9, 1))
-    return np.hstack([line, radius])[None]
+    nodes = np.array([start, end], np.float64)
+    bend = 0.12 * np.hypot(end[0] - start[0], end[1] - start[1])
+    for _ in range(5):  # midpoints pushed aside, by half as much each time
+        middle = (nodes[1:] + nodes[:-1]) / 2 + rng.normal(0, bend, (len(nodes) - 1, 2))
+        nodes = np.insert(nodes, np.arange(1, len(nodes)), middle, axis=0)
+        bend *= 0.5
+    radius = width * rng.uniform(0.4, 1.3, (len(nodes), 1))
+    return np.hstack([nodes, radius])[None]
 
 
 def oxide(rng: np.random.Generator, shape: tuple[int, int], settings: SynthSettings) -> Draft:
@@ -111,16 +121,18 @@ def oxide(rng: np.random.Generator, shape: tuple[int, int], settings: SynthSetti
     image = np.where(pores, filled + np.float32(0.3) * np.exp(-depth_of_pore / 1.5), image)
     image = np.where(cracks, hollow, image)
     # a layer goes on behind its cracks and specks; only larger pores are objects
-    labels = layer.copy()
+    whole, _ = connected(layer, settings.min_visible, split=True)
+    count = int(whole.max())
+    labels = whole.copy()
     sizes = np.bincount(canvas.labels.ravel(), minlength=canvas.count + 1)
     real = sizes >= max(settings.min_visible, int(0.0002 * h * w))
     real[0] = False
     objects = real[canvas.labels]
     labels[objects] = canvas.labels[objects] + count
     material = layer.astype(np.uint8)
-    material[pores] = count + 1
-    material[cracks] = count + 2
-    full: dict[int, Window] = {i: (0, 0, layer == i) for i in range(1, count + 1)}
+    material[pores] = layer.max() + 1
+    material[cracks] = layer.max() + 2
+    full: dict[int, Window] = {i: (0, 0, whole == i) for i in range(1, count + 1)}
     for label in np.unique(labels[objects]).tolist():
         ys, xs = np.nonzero(labels == label)
         y0, x0 = int(ys.min()), int(xs.min())
@@ -130,7 +142,55 @@ def oxide(rng: np.random.Generator, shape: tuple[int, int], settings: SynthSetti
         blur(image.astype(np.float32), 0.5),
         labels.astype(np.int32),
         material,
-        layer.astype(np.int32),
+        whole,
         full,
+        {"layers": len(cuts) + 1},
+    )
+
+
+def stack(rng: np.random.Generator, shape: tuple[int, int], settings: SynthSettings) -> Draft:
+    """Thin films in cross-section at any tilt: two to nine, each with its own texture."""
+    h, w = shape
+    count = int(rng.integers(2, 10))
+    angle = rng.normal(0, 0.3) if rng.random() < 0.7 else rng.uniform(0, np.pi)
+    yy, xx = coordinates(shape)
+    across = np.cos(angle) * (yy - h / 2) - np.sin(angle) * (xx - w / 2)
+    rough = log_uniform(rng, 0.3, 8)
+    across = across + np.float32(rough) * fractal(rng, shape, log_uniform(rng, 15, 200), 3)
+    span = np.quantile(across[::8, ::8], [0.02, 0.98])
+    cuts = np.sort(rng.dirichlet(np.full(count, rng.choice([1.0, 4.0]))).cumsum()[:-1])
+    cuts = span[0] + cuts * (span[1] - span[0])
+    if rng.random() < 0.3:  # a superlattice in the middle
+        period = log_uniform(rng, 8, 40)
+        start = rng.uniform(span[0], span[0] + 0.5 * (span[1] - span[0]))
+        cuts = start + period * np.cumsum(np.tile([0.4, 0.6], 6))[: int(rng.integers(4, 12))]
+    layer = (np.searchsorted(np.sort(cuts), across) + 1).astype(np.int32)
+    count = len(cuts) + 1
+    tone = np.concatenate([[0.0], rng.random(count)]).astype(np.float32)
+    if rng.random() < 0.3:  # two materials in turn
+        tone[1:] = np.resize(rng.random(2), count) + rng.normal(0, 0.03, count)
+    for i in range(2, count + 1):
+        gap = log_uniform(rng, 0.08, 0.3)
+        if abs(tone[i] - tone[i - 1]) < gap:
+            tone[i] = tone[i - 1] + gap * rng.choice([-1.0, 1.0])
+    image = blur(tone[layer], log_uniform(rng, 0.4, 2.0))
+    textures = [
+        fractal(rng, shape, log_uniform(rng, 1.5, 30), 3, 0.7),
+        oriented(rng, shape, 40, rng.uniform(2, 10), angle + np.pi / 2),
+        np.asarray(np.sin(across * np.float32(2 * np.pi / rng.uniform(3, 8))), np.float32),
+        fractal(rng, shape, 1.5, 1),
+    ]
+    depth = (np.array([log_uniform(rng, 0.005, 0.12) for _ in range(count + 1)])).astype(np.float32)
+    which = rng.integers(0, len(textures), count + 1)
+    for k, texture in enumerate(textures):
+        image += np.where(which == k, depth, 0).astype(np.float32)[layer] * texture
+    if rng.random() < 0.3:  # the specimen is a wedge
+        image *= 1 + np.float32(rng.uniform(-0.5, 0.5)) * (xx / w - np.float32(0.5))
+    return Draft(
+        np.asarray(image, np.float32),
+        layer,
+        np.minimum(layer, 255).astype(np.uint8),
+        None,
+        None,
         {"layers": count},
     )

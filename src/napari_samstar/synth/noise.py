@@ -13,8 +13,8 @@ Shape = tuple[int, int]
 
 
 def log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
-    """One number between `low` and `high`, every decade as likely as the next."""
-    return float(np.exp(rng.uniform(np.log(low), np.log(high))))
+    """One number between `low` and `high`, every decade as likely as the next; `low` if above."""
+    return float(np.exp(rng.uniform(np.log(low), np.log(max(low, high)))))
 
 
 def white(rng: np.random.Generator, shape: Shape) -> Field:

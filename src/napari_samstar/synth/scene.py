@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from napari_samstar.runs import MaskRuns, RunsBuilder
 
-__all__ = ["Draft", "Scene", "Window", "finish"]
+__all__ = ["Draft", "Scene", "Window", "connected", "finish"]
 
 #: A mask as its upper left corner (y, x) in the frame and its boolean pixels.
 Window = tuple[int, int, NDArray[np.bool_]]
@@ -177,20 +177,32 @@ def finish(
     overlapping = None
     if draft.full is not None:
         builder = RunsBuilder(labels.shape)
+        seeds = _first_pixels(labels, origin.size)
         for new, old in enumerate(origin.tolist()):
-            if new == 0:
-                continue
-            y0, x0, window = draft.full[old]
-            builder.add(np.ascontiguousarray(_largest(window)), y0, x0)
+            if new > 0:
+                y0, x0, window = draft.full[old]
+                y, x = seeds[new, 0] - y0, seeds[new, 1] - x0
+                builder.add(np.ascontiguousarray(_piece(window, int(y), int(x))), y0, x0)
         overlapping = builder.build()
     groups = draft.groups if draft.groups is not None else np.zeros(labels.shape, np.int32)
     params = {**draft.params, "objects": int(origin.size - 1)}
     return Scene(image, labels, draft.materials, overlapping, groups, kind, params)
 
 
-def _largest(window: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Largest 4-connected piece of a mask."""
+@njit(cache=True, nogil=True)
+def _first_pixels(labels: NDArray[np.int32], n: int) -> NDArray[np.int64]:
+    """One pixel (y, x) of each label below `n`."""
+    out = np.zeros((n, 2), np.int64)
+    for y in range(labels.shape[0] - 1, -1, -1):
+        for x in range(labels.shape[1] - 1, -1, -1):
+            out[labels[y, x], 0] = y
+            out[labels[y, x], 1] = x
+    return out
+
+
+def _piece(window: NDArray[np.bool_], y: int, x: int) -> NDArray[np.bool_]:
+    """Cut out the 4-connected piece of a mask that holds (y, x)."""
     pieces, sizes, _ = _components(window.astype(np.int32))
     if sizes.size <= 2:
         return window
-    return np.asarray(pieces == int(np.argmax(sizes)))
+    return np.asarray(pieces == pieces[y, x])
