@@ -12,6 +12,7 @@ The layout of the keys is described in ``docs/checkpoints.md``.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -231,13 +232,23 @@ class TinyViT(nn.Module):
         return out
 
 
-def build_sam_vit_t() -> Any:
-    """SAM with `TinyViT` as its encoder, random weights, in eval mode.
+def build_sam_vit_t(state: Mapping[str, Tensor] | None = None) -> Any:
+    """SAM with `TinyViT` as its encoder, in eval mode.
+
+    Parameters
+    ----------
+    state : mapping of str to tensor, optional
+        State dict of MobileSAM; random weights if not given.
 
     Returns
     -------
     segment_anything.modeling.Sam
         Prompt encoder and mask decoder are those of the official models, as in MobileSAM.
+
+    Raises
+    ------
+    RuntimeError
+        If `state` has other names or shapes than the architecture (from `load_state_dict`).
     """
     grid = _VIEW // 16
     sam = Sam(
@@ -260,4 +271,6 @@ def build_sam_vit_t() -> Any:
         pixel_mean=[123.675, 116.28, 103.53],
         pixel_std=[58.395, 57.12, 57.375],
     )
+    if state is not None:
+        sam.load_state_dict(dict(state), strict=True)
     return sam.eval()

@@ -1,0 +1,183 @@
+"""The model zoo: every model by its name, ready to be run."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from napari_samstar.sam.base import LoadedModel, SamLike
+from napari_samstar.sam.cards import BUNDLED, MODELS, ModelCard, find_card
+from napari_samstar.sam.checkpoints import (
+    ImportedModel,
+    build_sam,
+    card_of,
+    imported_models,
+    open_checkpoint,
+)
+from napari_samstar.sam.device import choose_device, is_out_of_memory
+from napari_samstar.sam.download import fetch_model, file_digest, is_sound, models_folder
+from napari_samstar.sam.resuming import ProgressCallback
+from napari_samstar.types import SamStarError
+
+__all__ = ["BUNDLED", "MODELS", "ModelCard", "ModelRow", "find_card", "listing", "load_model"]
+
+_SUFFIXES = (".pth", ".pt", ".safetensors", ".ckpt", ".bin")
+
+
+@dataclass(frozen=True)
+class ModelRow:
+    """One line of the list of models.
+
+    Parameters
+    ----------
+    name, architecture, licence, good_for : str
+        As in `ModelCard`.
+    state : str
+        "bundled", "downloaded", "imported", "not downloaded", "missing" (the bundled one, from a
+        broken installation) or "not run by this version".
+    size : int or None
+        Bytes, where it is known.
+    path : Path or None
+        Where the file is, if it is here.
+    """
+
+    name: str
+    architecture: str
+    state: str
+    size: int | None
+    licence: str
+    good_for: str
+    path: Path | None
+
+
+def load_model(
+    name_or_path: str | Path = BUNDLED,
+    device: str | torch.device = "auto",
+    progress: ProgressCallback | None = None,
+) -> SamLike:
+    """Load a model for `segment_anything.SamPredictor` and for `propose`.
+
+    Parameters
+    ----------
+    name_or_path : str or path
+        A name of the zoo, downloaded first if it is not here; the name of an imported model; or a
+        checkpoint file, recognized by its keys (see `layouts.open_checkpoint`).
+    device : str
+        "auto", "cuda", "mps" or "cpu".
+    progress : callable, optional
+        Told of a download, in bytes.
+
+    Returns
+    -------
+    Sam
+        In eval mode, without gradients; `model.samstar` is a `LoadedModel`.
+
+    Raises
+    ------
+    SamStarError
+        If there is no such model, file or device, or the file is not a model that can be run.
+    """
+    where = choose_device(device)
+    path, loaded = _locate(name_or_path, progress)
+    checkpoint = open_checkpoint(path)
+    if loaded.architecture not in ("", checkpoint.architecture):
+        raise SamStarError(
+            f"{path} should be {loaded.architecture} but is {checkpoint.architecture}: "
+            "download or import it again."
+        )
+    sam = build_sam(checkpoint).requires_grad_(False)
+    try:
+        sam = sam.to(where)
+    except RuntimeError as err:
+        if not is_out_of_memory(err):
+            raise
+        raise SamStarError(
+            f"The GPU has too little free memory for {loaded.name}: choose the CPU or a smaller "
+            "model."
+        ) from err
+    sam.samstar = LoadedModel(loaded.name, loaded.hash, loaded.licence, checkpoint.architecture)
+    model: SamLike = sam
+    return model
+
+
+def listing() -> list[ModelRow]:
+    """All models that have a name: the zoo's, then the imported ones."""
+    return [_card_row(card) for card in MODELS.values()] + [
+        ModelRow(
+            name=record.name,
+            architecture=record.architecture,
+            state="imported",
+            size=record.size,
+            licence="unknown",
+            good_for=f"Imported from {record.imported_from}.",
+            path=record.path,
+        )
+        for record in imported_models()
+    ]
+
+
+def _card_row(card: ModelCard) -> ModelRow:
+    path = card.bundled_path or models_folder() / card.file_name
+    here = path.is_file()
+    if not card.runnable:
+        state = "not run by this version"
+    elif card.bundled_path is not None:
+        state = "bundled" if here else "missing"
+    else:
+        state = "downloaded" if here else "not downloaded"
+    return ModelRow(
+        name=card.name,
+        architecture=card.architecture,
+        state=state,
+        size=path.stat().st_size if here else card.size,
+        licence=card.licence,
+        good_for=card.good_for,
+        path=path if here else None,
+    )
+
+
+def _locate(
+    name_or_path: str | Path, progress: ProgressCallback | None
+) -> tuple[Path, LoadedModel]:
+    """File of a model and what is known of it; architecture "" where only the file will tell."""
+    text = str(name_or_path)
+    if not isinstance(name_or_path, Path):
+        for record in imported_models():
+            if record.name == text:
+                return _imported(record)
+    looks_like_path = (
+        isinstance(name_or_path, Path)
+        or text.lower().endswith(_SUFFIXES)
+        or any(separator in text for separator in (os.sep, "/"))
+    )
+    if not looks_like_path:
+        try:
+            card = find_card(text)
+        except SamStarError:
+            if not Path(text).is_file():
+                raise
+        else:
+            path = fetch_model(card.name, progress)
+            checksum = f"xxh128:{card.xxh128}" if card.xxh128 else file_digest(path)
+            return path, LoadedModel(card.name, checksum, card.licence, card.architecture)
+    path = Path(text).expanduser()
+    if not path.is_file():
+        raise SamStarError(f"There is no model file {path}: check the path.")
+    checksum = file_digest(path)
+    card_of_it = card_of(checksum)
+    if card_of_it is None:
+        return path, LoadedModel(path.stem, checksum, "unknown", "")
+    return path, LoadedModel(card_of_it.name, checksum, card_of_it.licence, card_of_it.architecture)
+
+
+def _imported(record: ImportedModel) -> tuple[Path, LoadedModel]:
+    if not is_sound(record.path, record.checksum):
+        raise SamStarError(
+            f"The file of {record.name} is gone or has changed since it was imported: "
+            "import it again."
+        )
+    loaded = LoadedModel(record.name, record.checksum, "unknown", record.architecture)
+    return record.path, loaded
