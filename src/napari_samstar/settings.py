@@ -23,6 +23,7 @@ __all__ = [
     "SelectSettings",
     "Settings",
     "SynthSettings",
+    "TrainTinySettings",
 ]
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -300,3 +301,33 @@ class SynthSettings(Settings):
     contamination: Fraction = Field(0.05, description="Chance of an earlier scan's rectangle.")
     charging: Fraction = Field(0.1, description="Chance of charging streaks.")
     scan_errors: Fraction = Field(0.2, description="Chance of line jitter.")
+
+
+class TrainTinySettings(Settings):
+    """How `samstar-tiny` is trained on synthetic micrographs."""
+
+    steps: int = Field(4000, ge=1, le=10_000_000, description="Steps of the optimizer.")
+    seed: int = Field(0, ge=0, description="Seeds weights, scenes, crops and prompts.")
+    scenes: int = Field(6000, ge=8, description="Different synthetic micrographs in all.")
+    scene_size: int = Field(512, ge=128, le=4096, description="Side of a scene, px.")
+    pixels: int = Field(
+        8 * 256 * 256, ge=64 * 64, description="Pixels of the crops of one step together."
+    )
+    prompts: int = Field(12, ge=1, le=256, description="Prompts in each crop.")
+    learning_rate: float = Field(2e-3, gt=0.0, le=1.0, description="Between warm-up and decay.")
+    warmup: int = Field(150, ge=0, description="Steps over which the learning rate rises.")
+    decay: float = Field(
+        0.35, ge=0.0, le=1.0, description="Last share of the steps: the learning rate falls."
+    )
+    frozen: float = Field(
+        0.5,
+        ge=0.0,
+        le=1.0,
+        description="Last share of the steps: batch statistics stay, crops grow up to 768 px.",
+    )
+    weight_decay: float = Field(0.02, ge=0.0, le=1.0, description="Of AdamW, on matrices.")
+    average: float = Field(0.998, ge=0.0, lt=1.0, description="Decay of the averaged weights.")
+    evaluate_every: int = Field(200, ge=1, description="Steps between held-out measurements.")
+    checkpoint_every: int = Field(100, ge=1, description="Steps between checkpoints.")
+    threads: int = Field(2, ge=1, le=256, description="CPU threads.")
+    device: str = Field("cpu", description="Where to train: cpu, cuda, mps.")

@@ -1,0 +1,298 @@
+"""Train `samstar-tiny` from nothing, on synthetic micrographs."""
+
+from __future__ import annotations
+
+import copy
+import csv
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from scipy.stats import spearmanr
+from segment_anything.modeling import Sam
+from torch import Tensor, nn
+
+from napari_samstar.adapt.tiny_data import Batch, make_batch
+from napari_samstar.adapt.tiny_losses import dense_loss, prompt_loss, true_iou
+from napari_samstar.sam.samstar_tiny import build_samstar_tiny
+from napari_samstar.sam.tiny_decoder import Decoded, TinyDecoder
+from napari_samstar.sam.tiny_encoder import LEVELS, Maps
+from napari_samstar.settings import TrainTinySettings
+from napari_samstar.types import Progress, SamStarError
+
+__all__ = ["CURVE", "evaluate", "export", "train"]
+
+#: Columns of `curve.csv`.
+CURVE = ("step", "loss", "one_click", "best_of_three", "box", "spearman")
+
+_HELD_OUT_BATCHES = 8  # of clicks, and as many of boxes
+
+
+class _Trainee(nn.Module):
+    """The model, and heads that only training needs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sam: Sam = build_samstar_tiny()
+        self.dense = nn.Conv2d(LEVELS[0][1], 2, 1)
+
+    def maps(self, images: Tensor) -> Maps:
+        normal = (images.float() - self.sam.pixel_mean) / self.sam.pixel_std
+        out: Maps = self.sam.image_encoder.maps(normal)
+        return out
+
+    def decode(
+        self, maps: Maps, points: Tensor, boxes: Tensor | None, drawn: Tensor | None = None
+    ) -> Decoded:
+        return TinyDecoder.forward(self.sam.mask_decoder, maps, points, boxes, drawn)
+
+
+def train(
+    settings: TrainTinySettings,
+    out: Path,
+    progress: Callable[[Progress], None] | None = None,
+    resume: bool = False,
+    scenes: Path | None = None,
+) -> Path:
+    """Train, write `samstar-tiny.safetensors`, `curve.csv` and a checkpoint to go on from.
+
+    Everything follows from the seed and the step, so two runs on one machine agree, and a resumed
+    run goes on as the interrupted one would have.
+
+    Parameters
+    ----------
+    settings : TrainTinySettings
+        How long and from what seed.
+    out : Path
+        Folder for the results; made if missing.
+    progress : callable, optional
+        Told after every step; what it raises ends the training.
+    resume : bool
+        Go on from the checkpoint in `out`, where there is one. `settings.steps` may differ.
+    scenes : Path, optional
+        Folder that keeps the generated scenes; `out`/scenes if not given.
+
+    Returns
+    -------
+    Path
+        The weights file.
+
+    Raises
+    ------
+    SamStarError
+        If the checkpoint belongs to other settings, or the loss is no number any more.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    folder = out / "scenes" if scenes is None else scenes
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(settings.threads)
+    torch.manual_seed(settings.seed)
+    device = torch.device(settings.device)
+    model = _Trainee().to(device)
+    average = copy.deepcopy(model).eval()
+    optimizer = _optimizer(model, settings)
+    first = 0
+    checkpoint = out / "checkpoint.pt"
+    if resume and checkpoint.exists():
+        first = _load(checkpoint, settings, model, average, optimizer)
+    elif (out / "curve.csv").exists():
+        (out / "curve.csv").unlink()
+    losses: list[float] = []
+    for step, batch in _batches(first, settings, folder):
+        late = step >= settings.steps * (1 - settings.frozen)
+        model.train()
+        if late:  # crops are few and large from now on: their statistics would be noise
+            model.sam.image_encoder.eval()
+        for group in optimizer.param_groups:
+            group["lr"] = settings.learning_rate * _schedule(step, settings)
+        loss = _loss(model, batch, step, settings, device)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        _follow(average, model, min(settings.average, (1 + step) / (10 + step)))
+        value = float(loss.detach())
+        losses.append(value)
+        if not np.isfinite(value):
+            raise SamStarError(
+                f"Training diverged at step {step}: lower the learning rate and resume from {out}."
+            )
+        done = step + 1
+        if done % settings.evaluate_every == 0 or done == settings.steps:
+            row = {"step": done, "loss": float(np.mean(losses)), **evaluate(average, settings)}
+            losses.clear()
+            _append(out / "curve.csv", row)
+        if done % settings.checkpoint_every == 0 or done == settings.steps:
+            _save(checkpoint, done, settings, model, average, optimizer)
+            export(average.sam, out / "samstar-tiny.safetensors")
+        if progress is not None:
+            progress(Progress("training", done, settings.steps, f"loss {value:.3f}"))
+    return out / "samstar-tiny.safetensors"
+
+
+def export(sam: Sam, path: Path) -> None:
+    """Write weights as safetensors: half precision, statistics and biases in full."""
+    state = {
+        name: value.detach().cpu().to(torch.float16 if value.ndim >= 2 else value.dtype)
+        for name, value in sam.state_dict().items()
+    }
+    part = path.with_suffix(f".{os.getpid()}.part")
+    save_file({name: value.contiguous() for name, value in state.items()}, part)
+    part.replace(path)
+
+
+@torch.no_grad()
+def evaluate(model: _Trainee, settings: TrainTinySettings) -> dict[str, float]:
+    """Measure on held-out scenes: mean IoU of one click and of one box, and the ranking."""
+    model.eval()
+    device = next(model.parameters()).device
+    chosen, best, boxed, predicted, reached = [], [], [], [], []
+    for k in range(2 * _HELD_OUT_BATCHES):
+        batch = make_batch(k, settings, None, held_out=True)
+        boxes = None if batch.boxes is None else batch.boxes.to(device)
+        maps = model.maps(batch.images.to(device))
+        logits, guess, _ = model.decode(maps, batch.points.to(device), boxes)
+        target = batch.targets.to(device).float()
+        iou = true_iou(logits, target)
+        asked = target.flatten(2).amax(-1) > 0
+        if boxes is not None:
+            boxed.append(iou[..., 0][asked])
+            continue
+        iou, guess = iou[asked][:, 1:], guess[asked][:, 1:]
+        chosen.append(iou.gather(1, guess.argmax(1, keepdim=True)))
+        best.append(iou.amax(1))
+        predicted.append(guess.flatten())
+        reached.append(iou.flatten())
+    means = (float(torch.cat(x).mean()) for x in (chosen, best, boxed))
+    rank = float(spearmanr(torch.cat(predicted).cpu(), torch.cat(reached).cpu()).statistic)
+    return dict(zip(CURVE[2:], (*means, rank), strict=True))
+
+
+def _loss(
+    model: _Trainee, batch: Batch, step: int, settings: TrainTinySettings, device: torch.device
+) -> Tensor:
+    target = batch.targets.to(device).float()
+    points = batch.points.to(device)
+    boxes = None if batch.boxes is None else batch.boxes.to(device)
+    maps = model.maps(batch.images.to(device))
+    logits, predicted, guessed = model.decode(maps, points, boxes)
+    loss, iou = prompt_loss(logits, predicted, guessed, target, clear=boxes is not None)
+    loss = loss + dense_loss(
+        maps[0], model.dense(maps[0]), batch.centers.to(device), batch.edges.to(device)
+    )
+    generator = torch.Generator().manual_seed(settings.seed * 1_000_003 + step)
+    if torch.rand((), generator=generator) < 0.35:  # correct the first answer
+        rows = iou.argmax(-1)[..., None, None, None].expand(-1, -1, 1, *logits.shape[-2:])
+        drawn = logits.detach().gather(2, rows).squeeze(2).clamp(-32, 32)
+        points = torch.cat([points, _corrections(drawn, target, generator)], dim=2)
+        again = model.decode(maps, points, boxes, drawn)
+        loss = loss + prompt_loss(*again, target, clear=True)[0]
+    return loss
+
+
+def _corrections(drawn: Tensor, target: Tensor, generator: torch.Generator) -> Tensor:
+    """One click (B, P, 1, 3) each where (B, P, h, w) logits are wrong about (B, P, 4h, 4w)."""
+    truth = nn.functional.avg_pool2d(target, 4) > 0.5
+    wrong = ((drawn > 0) != truth).flatten(-2).cpu()
+    noise = torch.rand(wrong.shape, generator=generator)
+    cell = torch.where(wrong, noise + 1, noise).argmax(-1).to(drawn.device)
+    width = drawn.shape[-1]
+    label = truth.flatten(-2).gather(-1, cell.unsqueeze(-1)).squeeze(-1)
+    column, row = cell % width, cell // width
+    click = torch.stack([column * 4.0 + 2.0, row * 4.0 + 2.0, label.float()], -1)
+    return click.unsqueeze(2)
+
+
+def _batches(first: int, settings: TrainTinySettings, folder: Path) -> Iterator[tuple[int, Batch]]:
+    """Batches in order, made a few ahead in another thread."""
+    ahead = 3
+    with ThreadPoolExecutor(1) as pool:
+        waiting = [
+            pool.submit(make_batch, s, settings, folder)
+            for s in range(first, min(first + ahead, settings.steps))
+        ]
+        for step in range(first, settings.steps):
+            batch = waiting.pop(0).result()
+            if step + ahead < settings.steps:
+                waiting.append(pool.submit(make_batch, step + ahead, settings, folder))
+            yield step, batch
+
+
+def _schedule(step: int, settings: TrainTinySettings) -> float:
+    """Warm up, hold, fall as a half cosine: the end may be moved while training holds."""
+    if step < settings.warmup:
+        return (step + 1) / settings.warmup
+    start = settings.steps * (1 - settings.decay)
+    if step < start:
+        return 1.0
+    share = (step - start) / max(settings.steps - start, 1.0)
+    return float(0.01 + 0.99 * 0.5 * (1 + np.cos(np.pi * share)))
+
+
+def _optimizer(model: nn.Module, settings: TrainTinySettings) -> torch.optim.AdamW:
+    matrices = [p for p in model.parameters() if p.ndim >= 2]
+    vectors = [p for p in model.parameters() if p.ndim < 2]
+    groups = [
+        {"params": matrices, "weight_decay": settings.weight_decay},
+        {"params": vectors, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=settings.learning_rate)
+
+
+@torch.no_grad()
+def _follow(average: nn.Module, model: nn.Module, decay: float) -> None:
+    """Move the averaged weights towards the trained ones."""
+    pairs = zip(average.state_dict().values(), model.state_dict().values(), strict=True)
+    for kept, new in pairs:
+        if kept.dtype.is_floating_point:
+            kept.lerp_(new, 1 - decay)
+        else:
+            kept.copy_(new)
+
+
+def _save(path: Path, step: int, settings: TrainTinySettings, *parts: Any) -> None:
+    model, average, optimizer = parts
+    state = {
+        "step": step,
+        "stream": _stream(settings),
+        "model": model.state_dict(),
+        "average": average.state_dict(),
+        "optimizer": optimizer.state_dict(),
+    }
+    part = path.with_suffix(f".{os.getpid()}.part")
+    torch.save(state, part)
+    part.replace(path)
+
+
+def _load(path: Path, settings: TrainTinySettings, *parts: Any) -> int:
+    model, average, optimizer = parts
+    state = torch.load(path, map_location=settings.device, weights_only=True)
+    if state["stream"] != _stream(settings):
+        raise SamStarError(
+            f"{path} was trained with other settings: resume with the same seed and sizes, "
+            "or train into another folder."
+        )
+    model.load_state_dict(state["model"])
+    average.load_state_dict(state["average"])
+    optimizer.load_state_dict(state["optimizer"])
+    return int(state["step"])
+
+
+def _stream(settings: TrainTinySettings) -> str:
+    """Name what must not change when a run is resumed."""
+    kept = {"seed", "scenes", "scene_size", "pixels", "prompts"}
+    return settings.model_dump_json(include=kept)
+
+
+def _append(path: Path, row: dict[str, float]) -> None:
+    fresh = not path.exists()
+    with path.open("a", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, CURVE)
+        if fresh:
+            writer.writeheader()
+        writer.writerow({k: v if k == "step" else round(v, 4) for k, v in row.items()})
