@@ -12,6 +12,8 @@ import pytest
 import yaml
 from npe2.manifest.contributions import ContributionPoints
 
+from napari_samstar.io.read import supported_extensions
+
 ROOT = Path(__file__).resolve().parents[1]
 FILE = ROOT / "src" / "napari_samstar" / "napari.yaml"
 
@@ -53,9 +55,7 @@ def test_the_root_shows_the_same_manifest() -> None:
 
 
 def test_readers_claim_what_the_program_reads(manifest: dict[str, Any]) -> None:
-    from napari_samstar.io.read import supported
-
     (reader,) = manifest["contributions"]["readers"]
     claimed = {pattern.removeprefix("*") for pattern in reader["filename_patterns"]}
-    uncalibrated = {".png", ".jpg", ".jpeg", ".npy"}  # napari's own reader does as well
-    assert claimed == set(supported()) - uncalibrated
+    uncalibrated = {".png", ".jpg", ".jpeg", ".bmp", ".npy"}  # napari's own reader does as well
+    assert claimed == set(supported_extensions(installed_only=False)) - uncalibrated

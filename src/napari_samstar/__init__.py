@@ -24,6 +24,7 @@ _PUBLIC = {
     "RunSettings": "settings",
     "SelectSettings": "settings",
     "load_micrograph": "io.read",
+    "micrograph_from_array": "io.array",
     "to_rgb": "io.preprocess",
     "load_model": "sam.zoo",
     "propose": "pipeline",
@@ -32,7 +33,7 @@ _PUBLIC = {
     "summarize": "measurements.summary",
     "Recipe": "recipe",
 }
-_MODULES = ("booster", "edits", "metrics", "pipeline", "rewards", "synth")
+_MODULES = ("metrics", "pipeline", "synth")
 
 __all__ = [*_PUBLIC, "__version__"]
 

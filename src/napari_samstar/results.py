@@ -10,6 +10,15 @@ if TYPE_CHECKING:
 
 __all__ = ["write_result"]
 
+_ENDINGS = {
+    "labels": "labels.tif",
+    "table": "table.csv",
+    "summary": "summary.json",
+    "coco": "coco.json",
+    "overlay": "overlay.png",
+    "recipe": "recipe.json",
+}
+
 
 def write_result(result: RunResult, folder: str | Path, stem: str) -> dict[str, Path]:
     """Write label image, table, summary, COCO masks, overlay and recipe.
@@ -37,6 +46,7 @@ def write_result(result: RunResult, folder: str | Path, stem: str) -> dict[str, 
     import json
 
     from napari_samstar.atomic import write_text_atomic
+    from napari_samstar.io.preprocess import to_rgb
     from napari_samstar.io.write import (
         write_coco,
         write_labels_tiff,
@@ -47,19 +57,13 @@ def write_result(result: RunResult, folder: str | Path, stem: str) -> dict[str, 
 
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    kinds = {
-        "labels": "labels.tif",
-        "table": "table.csv",
-        "summary": "summary.json",
-        "coco": "coco.json",
-        "overlay": "overlay.png",
-        "recipe": "recipe.json",
-    }
-    paths = {kind: folder / f"{stem}.{ending}" for kind, ending in kinds.items()}
-    write_labels_tiff(paths["labels"], result.segmentation)
+    paths = {kind: folder / f"{stem}.{ending}" for kind, ending in _ENDINGS.items()}
+    labels, micrograph = result.segmentation.labels, result.segmentation.micrograph
+    rgb = to_rgb(micrograph, result.recipe.preprocess)
+    write_labels_tiff(paths["labels"], labels, micrograph, result.recipe)
     write_table_csv(paths["table"], result.table)
     write_text_atomic(paths["summary"], json.dumps(summarize(result.table), indent=2) + "\n")
-    write_coco(paths["coco"], result.selection, result.segmentation.micrograph)
-    write_overlay_png(paths["overlay"], result.segmentation)
+    write_coco(paths["coco"], result.selection, micrograph)
+    write_overlay_png(paths["overlay"], rgb, labels, micrograph.pixel_size, micrograph.unit)
     result.recipe.write(paths["recipe"])
     return paths

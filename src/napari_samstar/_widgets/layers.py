@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +15,14 @@ if TYPE_CHECKING:
 
     from napari_samstar.pipeline import RunResult
 
-__all__ = ["LayerData", "image_layer", "labels_layer", "show_result", "show_segmentation"]
+__all__ = [
+    "LayerData",
+    "image_layer",
+    "labels_layer",
+    "show_result",
+    "show_segmentation",
+    "stack_layer",
+]
 
 #: (data, keyword arguments, kind): how npe2 hands layers over.
 LayerData = tuple[Any, dict[str, Any], str]
@@ -42,6 +50,16 @@ def image_layer(micrograph: Micrograph) -> LayerData:
         data = np.clip(data / depth, 0.0, 1.0)
         options["rgb"] = True
     return data, options, "image"
+
+
+def stack_layer(frames: Sequence[Micrograph]) -> LayerData:
+    """Make one image layer of the frames of a file, which share shape and calibration."""
+    data, options, kind = image_layer(frames[0])
+    if len(frames) > 1:
+        data = np.stack([image_layer(frame)[0] for frame in frames])
+        options["scale"] = (1.0, *options["scale"])
+        options["units"] = ("pixel", *options["units"])
+    return data, options, kind
 
 
 def labels_layer(segmentation: Segmentation, table: pd.DataFrame | None = None) -> LayerData:

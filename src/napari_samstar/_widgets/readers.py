@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from napari_samstar._widgets.layers import LayerData, image_layer
+from napari_samstar._widgets.layers import LayerData, stack_layer
 
 __all__ = ["get_reader"]
 
@@ -18,14 +18,14 @@ def get_reader(path: Paths) -> Callable[[Paths], list[LayerData]] | None:
 
 
 def read(path: Paths) -> list[LayerData]:
-    """Read one or several micrographs, one image layer each.
+    """Read one or several micrographs, one image layer each; frames of a file become a stack.
 
     Raises
     ------
     SamStarError
         If a file cannot be read; napari shows the sentence.
     """
-    from napari_samstar.io.read import load_micrograph
+    from napari_samstar.io.read import iter_frames
 
     paths = [path] if isinstance(path, str | Path) else list(path)
-    return [image_layer(load_micrograph(one)) for one in paths]
+    return [stack_layer(list(iter_frames(one))) for one in paths]

@@ -41,7 +41,7 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
 
 
 def run_settings(args: argparse.Namespace) -> tuple[RunSettings, Recipe | None]:
-    """Settings of this run, and the recipe that they came from.
+    """Read the settings of this run, and the recipe that they came from.
 
     Raises
     ------
@@ -68,7 +68,7 @@ def run_settings(args: argparse.Namespace) -> tuple[RunSettings, Recipe | None]:
 
 
 def _repeating(recipe: Recipe) -> RunSettings:
-    """The settings that made a result; a step that it left out stays at its default."""
+    """Take the settings that made a result; a step that it left out stays at its default."""
     from napari_samstar.settings import RunSettings
 
     steps = {name: getattr(recipe, name) for name in RunSettings.model_fields}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Generator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from napari_samstar.types import Progress
 
@@ -40,7 +40,7 @@ def drain(
     """
     from tqdm import tqdm
 
-    bar: tqdm[None] | None = None
+    bar: tqdm[Any] | None = None
     stage = None
     try:
         while True:

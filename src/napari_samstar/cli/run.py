@@ -108,12 +108,12 @@ def _model(args: argparse.Namespace, recipe: Recipe | None) -> Any:
     if name == NO_MODEL:
         return None
     model = load_model(name, device=args.device)
-    if args.model is None and recipe is not None and recipe.model is not None:
-        if model_hash(model) != recipe.model.hash:
-            raise SamStarError(
-                f"The recipe was made with other weights of {name} than those installed here: "
-                f"its result cannot be repeated; give --model {name} to run it all the same."
-            )
+    wanted = recipe.model if recipe is not None and args.model is None else None
+    if wanted is not None and model_hash(model) != wanted.hash:
+        raise SamStarError(
+            f"The recipe was made with other weights of {name} than those installed here: its "
+            f"result cannot be repeated; give --model {name} to run it all the same."
+        )
     say(f"{name} on {model.device}", quiet=args.quiet)
     return model
 

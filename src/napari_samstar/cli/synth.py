@@ -30,9 +30,13 @@ def add_parser(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write ``<kind>_<seed>.tif`` and ``<kind>_<seed>.labels.tif``."""
-    from napari_samstar.io.write import write_image_tiff, write_labels_tiff
+    import numpy as np
+    import tifffile
+
+    from napari_samstar.atomic import atomic_path
+    from napari_samstar.io.write import write_labels_tiff
     from napari_samstar.synth import KINDS, generate
-    from napari_samstar.types import Micrograph, Segmentation
+    from napari_samstar.types import Micrograph
 
     if args.kind == "list":
         print("\n".join(KINDS))
@@ -44,7 +48,8 @@ def run(args: argparse.Namespace) -> int:
         scene = generate(kind, (args.size, args.size), seed)
         stem = f"{scene.kind}_{seed}"
         micrograph = Micrograph(scene.image, name=stem)
-        write_image_tiff(folder / f"{stem}.tif", micrograph)
-        write_labels_tiff(folder / f"{stem}.labels.tif", Segmentation(scene.labels, micrograph))
+        with atomic_path(folder / f"{stem}.tif") as path:
+            tifffile.imwrite(path, np.round(255.0 * scene.image).astype(np.uint8))
+        write_labels_tiff(folder / f"{stem}.labels.tif", scene.labels, micrograph)
         print(folder / f"{stem}.tif")
     return OK

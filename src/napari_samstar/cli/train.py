@@ -1,6 +1,49 @@
-"""`samstar models`."""
+"""`samstar train-tiny`: train the bundled model again, from nothing."""
 
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
 from typing import Any
 
+from napari_samstar.cli.errors import OK
 
-def add_parser(commands: Any) -> None: ...
+__all__ = ["add_parser"]
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command to `commands`."""
+    parser = commands.add_parser(
+        "train-tiny",
+        help="train the bundled model on synthetic micrographs",
+        description="Train samstar-tiny on synthetic micrographs. Ctrl-C stops; --resume goes on.",
+    )
+    parser.add_argument("--out", required=True, metavar="DIR", help="weights, curve, checkpoint")
+    parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in DIR")
+    parser.add_argument("--scenes", metavar="DIR", help="keeps the generated scenes (OUT/scenes)")
+    parser.add_argument("--device", metavar="NAME", help="cpu, cuda or mps")
+    parser.add_argument("--steps", type=int, metavar="N", help="training steps")
+    parser.add_argument("--seed", type=int, metavar="N", help="for scenes and weights")
+    parser.add_argument("--quiet", action="store_true", help="show no progress")
+    parser.set_defaults(function=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train, and print where the weights are."""
+    from tqdm import tqdm
+
+    from napari_samstar.adapt.train_tiny import train
+    from napari_samstar.settings import TrainTinySettings
+    from napari_samstar.types import Progress
+
+    given = {name: getattr(args, name) for name in ("device", "steps", "seed")}
+    settings = TrainTinySettings(**{k: v for k, v in given.items() if v is not None})
+    with tqdm(total=settings.steps, desc="training", disable=True if args.quiet else None) as bar:
+
+        def show(progress: Progress) -> None:
+            bar.set_postfix_str(progress.message, refresh=False)
+            bar.update(progress.done - bar.n)
+
+        scenes = Path(args.scenes) if args.scenes else None
+        print(train(settings, Path(args.out), show, args.resume, scenes))
+    return OK
