@@ -9,9 +9,36 @@ from numba import njit
 from numpy.typing import NDArray
 
 from napari_samstar.runs import MaskRuns
-from napari_samstar.types import SamStarError
+from napari_samstar.types import Micrograph, SamStarError
 
-__all__ = ["index_labels", "label_runs"]
+__all__ = ["check_labels", "index_labels", "label_runs"]
+
+
+def check_labels(labels: NDArray[Any], micrograph: Micrograph | None = None) -> NDArray[Any]:
+    """Return `labels`, known to be a label image, and of the micrograph's size if one is given.
+
+    Raises
+    ------
+    SamStarError
+        If it is not two-dimensional, whole-numbered, free of negative values and of that size.
+    """
+    labels = np.asarray(labels)
+    if labels.ndim != 2 or labels.dtype.kind not in "iub":
+        raise SamStarError(
+            "A label image is two-dimensional and holds whole numbers, one per object; "
+            f"this one has {labels.ndim} dimensions of type {labels.dtype}."
+        )
+    if micrograph is not None and labels.shape != micrograph.shape:
+        raise SamStarError(
+            f"The label image is {labels.shape[1]} x {labels.shape[0]} px and the micrograph "
+            f"'{micrograph.name}' is {micrograph.shape[1]} x {micrograph.shape[0]} px: they must "
+            "belong together."
+        )
+    if labels.dtype.kind == "i" and int(labels.min(initial=0)) < 0:
+        raise SamStarError(
+            f"The label image holds {int(labels.min())}: labels are positive, 0 is background."
+        )
+    return labels
 
 
 def index_labels(labels: NDArray[Any]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
@@ -34,18 +61,9 @@ def index_labels(labels: NDArray[Any]) -> tuple[NDArray[np.int32], NDArray[np.in
     SamStarError
         If `labels` is not such an image.
     """
-    labels = np.asarray(labels)
-    if labels.ndim != 2 or labels.dtype.kind not in "iub":
-        raise SamStarError(
-            "A label image is two-dimensional and holds whole numbers, one per object; "
-            f"this one has {labels.ndim} dimensions of type {labels.dtype}."
-        )
+    labels = check_labels(labels)
     if labels.size == 0:
         return np.zeros(labels.shape, np.int32), np.zeros(0, np.int64)
-    if int(labels.min()) < 0:
-        raise SamStarError(
-            f"The label image holds {int(labels.min())}: labels are positive, 0 is background."
-        )
     top = int(labels.max())
     if top > 16 * labels.size + 1024 or top >= 2**31 - 1:  # too sparse to count in a table
         values, inverse = np.unique(labels, return_inverse=True)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_samstar.labels import index_labels
+from napari_samstar.labels import check_labels, index_labels
 from napari_samstar.measurements.regions import crofton_perimeters, geometry, intensity_sums
-from napari_samstar.types import Micrograph, SamStarError
+from napari_samstar.types import Micrograph
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,13 +73,7 @@ def measure(labels: NDArray[Any], micrograph: Micrograph) -> pd.DataFrame:
     """
     import pandas as pd
 
-    index, ids = index_labels(labels)
-    if index.shape != micrograph.shape:
-        raise SamStarError(
-            f"The label image is {index.shape[1]} x {index.shape[0]} px and the micrograph "
-            f"'{micrograph.name}' is {micrograph.shape[1]} x {micrograph.shape[0]} px: they must "
-            "belong together."
-        )
+    index, ids = index_labels(check_labels(labels, micrograph))
     spacing = micrograph.pixel_size or (1.0, 1.0)
     unit = column_unit(micrograph.unit)
     count = ids.size
