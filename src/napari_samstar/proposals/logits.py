@@ -15,7 +15,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from napari_samstar.proposals.upsample import Upsampling, scan
+from napari_samstar.proposals.upsample import Upsampling, scan_kernel, tables
 
 __all__ = ["MAX_OFFSET", "PackedLogits", "pack", "stability_score"]
 
@@ -103,6 +103,36 @@ def _unpack(h: int, w: int, runs: Any, values: Any, low: Any, high: Any) -> Any:
     return flat.reshape(h, w)
 
 
+@njit(cache=True, nogil=True)
+def _count(
+    windows: Any,
+    runs: Any,
+    values: Any,
+    run_offsets: Any,
+    value_offsets: Any,
+    rows: Any,
+    axes: Any,
+    threshold: float,
+    offset: float,
+) -> Any:
+    """Count as `scan` does for each row, (K, 7)."""
+    out = np.empty((rows.size, 7), np.int64)
+    low, high = np.float32(threshold) - _FAR, np.float32(threshold) + _FAR
+    for k in range(rows.size):
+        i = rows[k]
+        window = _unpack(
+            windows[i, 2],
+            windows[i, 3],
+            runs[run_offsets[i] : run_offsets[i + 1]],
+            values[value_offsets[i] : value_offsets[i + 1]],
+            low,
+            high,
+        )
+        y, x = windows[i, 0], windows[i, 1]
+        _, out[k] = scan_kernel(window, y, x, axes, threshold, offset, 1, 1, 0, 0, False)
+    return out
+
+
 @dataclass(frozen=True)
 class PackedLogits:
     """Logits of N masks, each of one crop.
@@ -161,19 +191,21 @@ class PackedLogits:
     def stability(self, rows: NDArray[np.intp], offset: float) -> NDArray[np.float32]:
         """Stability scores of `rows` at `offset` logits, exactly as from full-size logits."""
         out = np.empty(len(rows), np.float32)
-        for k, row in enumerate(rows):
-            window, origin = self.logits(int(row))
-            _, stats = scan(
-                window,
-                origin,
-                self.upsamplings[self.crop[row]],
+        crops = self.crop[rows]
+        for crop in np.unique(crops):
+            chosen = np.flatnonzero(crops == crop)
+            counts = _count(
+                self.windows,
+                self.runs,
+                self.values,
+                self.run_offsets,
+                self.value_offsets,
+                np.asarray(rows, np.int64)[chosen],
+                tables(self.upsamplings[crop]),
                 self.threshold,
                 offset,
-                (1, 1),
-                (0, 0),
-                want_runs=False,
             )
-            out[k] = stability_score(stats)
+            out[chosen] = [stability_score(one) for one in counts]
         return out
 
 

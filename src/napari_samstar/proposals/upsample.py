@@ -19,7 +19,16 @@ from numba import njit, types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-__all__ = ["Axis", "Upsampling", "arithmetic", "make_upsampling", "scan", "values"]
+__all__ = [
+    "Axis",
+    "Upsampling",
+    "arithmetic",
+    "make_upsampling",
+    "scan",
+    "scan_kernel",
+    "tables",
+    "values",
+]
 
 #: Interpolated values may pass their neighbors' range by rounding alone, logits.
 _MARGIN = np.float32(1e-3)
@@ -186,22 +195,11 @@ def _push(buffer: Any, n: int, value: int) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def _scan(
+def scan_kernel(
     low: Any,
     y0: int,
     x0: int,
-    ym: Any,
-    ymw: Any,
-    yo: Any,
-    yow: Any,
-    ys: Any,
-    xm: Any,
-    xmw: Any,
-    xo: Any,
-    xow: Any,
-    xs: Any,
-    inner: int,
-    outer: int,
+    axes: Any,
     threshold: float,
     offset: float,
     frame_height: int,
@@ -211,6 +209,7 @@ def _scan(
     want_runs: bool,
 ) -> Any:
     """See `scan`; walks the crop column by column and writes runs as it goes."""
+    ym, ymw, yo, yow, ys, xm, xmw, xo, xow, xs, inner, outer = axes
     h, w = low.shape
     n_y, n_x = ys.shape[0], xs.shape[0]
     cut = np.float32(threshold)
@@ -219,7 +218,9 @@ def _scan(
 
     runs = np.empty(256 if want_runs else 1, np.uint32)
     n_runs, run_start, inside = 0, 0, False
-    n_cut = n_above = n_below = 0
+    n_cut: Any = 0
+    n_above: Any = 0
+    n_below: Any = 0
     y_min: Any = n_y
     y_max: Any = -1
     x_min: Any = n_x
@@ -369,10 +370,16 @@ def scan(
         Pixels above the threshold, above threshold + offset, above threshold - offset; and the
         mask's box in the crop: x0, y0, x1, y1, inclusive, zeros if empty.
     """
+    runs, stats = scan_kernel(
+        low, *origin, tables(upsampling), threshold, offset, *frame, *crop_origin, want_runs
+    )
+    return runs, stats
+
+
+def tables(upsampling: Upsampling) -> tuple[Any, ...]:
+    """All that `scan_kernel` needs of an upsampling, as one tuple."""
     y, x = upsampling.y, upsampling.x
-    runs, stats = _scan(
-        low,
-        *origin,
+    return (
         y.mid_index,
         y.mid_weight,
         y.out_index,
@@ -384,13 +391,7 @@ def scan(
         x.out_weight,
         x.support,
         *upsampling.arithmetic,
-        threshold,
-        offset,
-        *frame,
-        *crop_origin,
-        want_runs,
     )
-    return runs, stats
 
 
 def values(low: NDArray[np.float32], upsampling: Upsampling) -> NDArray[np.float32]:
