@@ -65,7 +65,7 @@ class Micrograph:
         ):
             raise ValueError(
                 f"A micrograph is float32 of shape (H, W) or (H, W, 3), not {data.dtype} {data.shape}; "
-                "load_micrograph or Micrograph.from_array converts."
+                "load_micrograph or micrograph_from_array converts."
             )
         if (self.pixel_size is None) != (self.unit == "px"):
             raise ValueError(
