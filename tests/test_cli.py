@@ -1,0 +1,242 @@
+"""The command line, through its real entry point, in this process."""
+
+from __future__ import annotations
+
+import json
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import tifffile
+
+from napari_samstar import cli
+from napari_samstar.cli.errors import FAILED, explain
+
+ALONE = ("--model", "none", "--quiet")  # classical regions: no network, fast
+
+
+@pytest.fixture
+def discs(tmp_path: Path, rng: np.random.Generator) -> Path:
+    """Nine dark discs of 8 nm diameter, 0.5 nm a pixel, a little noise."""
+    yy, xx = np.mgrid[:120, :120]
+    image = np.full((120, 120), 180.0)
+    for y in (20, 60, 100):
+        for x in (20, 60, 100):
+            image[(yy - y) ** 2 + (xx - x) ** 2 <= 64] = 60.0
+    image += rng.normal(0.0, 4.0, image.shape)
+    path = tmp_path / "discs.tif"
+    tifffile.imwrite(
+        path, image.astype(np.uint8), imagej=True, resolution=(2.0, 2.0), metadata={"unit": "nm"}
+    )
+    return path
+
+
+@pytest.fixture
+def prior(tmp_path: Path) -> Path:
+    path = tmp_path / "prior.toml"
+    path.write_text(
+        '[size]\ndiameter_nm = [5, 12]\n[shape]\nclass = "round"\n[contrast]\npolarity = "dark"\n'
+    )
+    return path
+
+
+def lines(capsys: pytest.CaptureFixture[str]) -> tuple[list[str], list[str]]:
+    captured = capsys.readouterr()
+    return captured.out.splitlines(), captured.err.splitlines()
+
+
+def test_the_installed_command_is_this_one() -> None:
+    (entry,) = entry_points(group="console_scripts", name="samstar")
+    assert entry.load() is cli.main
+
+
+def test_run_measures_in_nanometers_and_writes_everything(
+    discs: Path, prior: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert (
+        cli.main(["run", str(discs), "--out", str(out), "--prior", str(prior), *ALONE, "--json"])
+        == 0
+    )
+    (record,), errors = lines(capsys)
+    assert errors == []
+    found: dict[str, Any] = json.loads(record)
+    assert found["objects"] == 9
+    assert found["unit"] == "nm"
+    assert found["summary"]["columns"]["equivalent_diameter_nm"]["median"] == pytest.approx(
+        8.0, rel=0.1
+    )
+
+    files = {kind: Path(path) for kind, path in found["files"].items()}
+    assert sorted(path.name for path in out.iterdir()) == sorted(p.name for p in files.values())
+    with tifffile.TiffFile(files["labels"]) as tiff:
+        assert tiff.imagej_metadata["unit"] == "nm"
+        assert tiff.asarray().max() == 9
+    table = pd.read_csv(files["table"])
+    assert len(table) == 9
+    assert table["circularity"].median() > 0.85
+    assert len(json.loads(files["coco"].read_text())["annotations"]) == 9
+    assert files["overlay"].read_bytes().startswith(b"\x89PNG")
+    assert json.loads(files["summary"].read_text()) == found["summary"]
+
+
+def test_a_recipe_repeats_the_result(
+    discs: Path, prior: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    settings = ["--set", "regions.min_area=20", "--set", "preprocess.denoise=median", "--seed", "7"]
+    assert (
+        cli.main(["run", str(discs), "--out", str(first), "--prior", str(prior), *settings, *ALONE])
+        == 0
+    )
+    recipe = first / "discs.recipe.json"
+    assert (
+        cli.main(["run", str(discs), "--out", str(second), "--recipe", str(recipe), "--quiet"]) == 0
+    )
+    assert json.loads(recipe.read_text())["regions"]["min_area"] == 20
+    for name in ("discs.labels.tif", "discs.table.csv", "discs.coco.json"):
+        one, two = (
+            tifffile.imread(f / name) if name.endswith("tif") else (f / name).read_text()
+            for f in (first, second)
+        )
+        assert np.array_equal(one, two) if name.endswith("tif") else one == two
+
+
+def test_one_bad_image_does_not_stop_the_others(
+    discs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bad = tmp_path / "bad.tif"
+    bad.write_text("no image")
+    out = tmp_path / "out"
+    assert cli.main(["run", str(bad), str(discs), "--out", str(out), *ALONE, "--json"]) == 2
+    records, errors = lines(capsys)
+    assert [json.loads(record)["ok"] for record in records] == [False, True]
+    (sentence,) = errors
+    assert "bad.tif" in sentence
+    assert (out / "discs.labels.tif").exists()
+    assert not list(out.glob("bad*"))
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--set", "decode.points_per_side=0"], "decode.points_per_side cannot be 0"),
+        (["--set", "decode.nonsense=1"], "no setting called decode.nonsense"),
+        (["--set", "nonsense"], "NAME=VALUE"),
+        (["--points-per-side", "900"], "less than or equal to 128"),
+        (["--prior", "missing.toml"], "missing.toml"),
+        (["--recipe", "missing.json"], "missing.json"),
+        (["--pixel-size", "5 kg"], "'kg' is not a unit of length"),
+        (["--pixel-size", "5"], "needs a unit"),
+        (["--pixel-size", "-1 nm"], "positive"),
+        (["--frame", "3"], "frame"),
+        (["--model", "vit_x", "--device", "cpu"], "did you mean"),
+    ],
+)
+def test_bad_options_give_one_sentence(
+    options: list[str],
+    says: str,
+    discs: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    arguments = ["run", str(discs), "--out", str(tmp_path / "out"), *ALONE, *options]
+    assert cli.main(arguments) == 2
+    out, errors = lines(capsys)
+    assert out == []
+    (sentence,) = errors
+    assert says in sentence
+
+
+@pytest.mark.parametrize("arguments", [["nonsense"], ["run", "--pixel-size", "big"], []])
+def test_bad_arguments_give_one_line(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        cli.main(arguments)
+    assert stop.value.code == 2
+    assert len(lines(capsys)[1]) == 1
+
+
+def test_a_physical_prior_needs_a_pixel_size(
+    prior: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image = tmp_path / "plain.npy"
+    np.save(image, np.eye(64, dtype=np.float32))
+    run = ["run", str(image), "--out", str(tmp_path / "out"), "--prior", str(prior), *ALONE]
+    assert cli.main(run) == 2
+    (sentence,) = lines(capsys)[1]
+    assert "--pixel-size" in sentence
+    assert cli.main([*run, "--pixel-size", "0.5 nm"]) == 0
+
+
+def test_images_that_would_overwrite_each_other_are_refused(
+    discs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    twin = other / "discs.tif"
+    twin.write_bytes(discs.read_bytes())
+    assert cli.main(["run", str(discs), str(twin), "--out", str(tmp_path / "out"), *ALONE]) == 2
+    assert "discs.labels.tif" in lines(capsys)[1][0]
+
+
+def test_ctrl_c_keeps_what_is_done(
+    discs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from napari_samstar import pipeline
+
+    real = pipeline.segment_steps
+
+    def stopped_at_the_second(micrograph: Any, *args: Any, **kwargs: Any) -> Any:
+        if micrograph.name == "second":
+            raise KeyboardInterrupt
+        return real(micrograph, *args, **kwargs)
+
+    monkeypatch.setattr(pipeline, "segment_steps", stopped_at_the_second)
+    second = tmp_path / "second.tif"
+    second.write_bytes(discs.read_bytes())
+    out = tmp_path / "out"
+    assert cli.main(["run", str(discs), str(second), "--out", str(out), *ALONE]) == 130
+    assert (out / "discs.recipe.json").exists()
+    assert "1 of 2 images are done" in lines(capsys)[1][-1]
+
+
+def test_an_unforeseen_error_asks_for_a_report() -> None:
+    sentence, code = explain(RuntimeError("tensors\nof two sizes"))
+    assert code == FAILED
+    assert "tensors of two sizes" in sentence
+    assert "--debug" in sentence
+
+
+def test_settings_are_listed_with_bounds(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["run", "--list-settings"]) == 0
+    (line,) = [line for line in lines(capsys)[0] if line.startswith("decode.points_per_side=")]
+    assert ">= 1, <= 128" in line
+
+
+def test_models_are_listed_and_files_recognized(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["models", "list"]) == 0
+    table, _ = lines(capsys)
+    assert any(row.startswith("samstar-tiny") for row in table)
+    assert any(row.startswith("vit_b ") for row in table)
+    text = tmp_path / "weights.pth"
+    text.write_text("no weights")
+    for command in (["verify", str(text)], ["import", str(text)], ["verify", "vit_h"]):
+        assert cli.main(["models", *command]) == 2
+        assert len(lines(capsys)[1]) == 1
+
+
+def test_synth_writes_image_and_truth(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["synth", "nuclei", "--out", str(tmp_path), "--size", "96", "--seed", "5"]) == 0
+    image, labels = (tifffile.imread(tmp_path / f"nuclei_5{end}.tif") for end in ("", ".labels"))
+    assert image.shape == labels.shape == (96, 96)
+    assert image.dtype == np.uint8
+    assert labels.max() >= 1
+    assert cli.main(["synth", "unicorns", "--out", str(tmp_path)]) == 2
+    assert "unicorns" in lines(capsys)[1][-1]
