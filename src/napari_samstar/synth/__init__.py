@@ -12,14 +12,17 @@ from numpy.typing import NDArray
 from napari_samstar.settings import SynthSettings
 from napari_samstar.synth.afm import topography
 from napari_samstar.synth.alloys import carbides, gamma_prime, precipitates
-from napari_samstar.synth.cells import bacteria, cells, nuclei
+from napari_samstar.synth.bacteria import bacteria
+from napari_samstar.synth.cells import cells
 from napari_samstar.synth.grains import grains, melt_pools
 from napari_samstar.synth.instrument import record
 from napari_samstar.synth.lattices import lattice
 from napari_samstar.synth.layers import oxide, stack
+from napari_samstar.synth.nuclei import nuclei
 from napari_samstar.synth.overlay import burn_in
-from napari_samstar.synth.particles import particles_sem, particles_tem, powder
+from napari_samstar.synth.particles import particles_sem, particles_tem
 from napari_samstar.synth.phases import spinodal
+from napari_samstar.synth.powder import powder
 from napari_samstar.synth.scene import Draft, Scene, finish
 from napari_samstar.synth.solids import crystals, wires
 from napari_samstar.synth.tissue import tissue

@@ -1,4 +1,4 @@
-"""Particles: in transmission (TEM), on a substrate (SEM), and as crowded metal powder."""
+"""Particles: in transmission (TEM), and on a substrate (SEM)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from napari_samstar.synth.placing import (
 )
 from napari_samstar.synth.scene import Draft
 
-__all__ = ["particles_sem", "particles_tem", "powder"]
+__all__ = ["carbon_film", "particles_sem", "particles_tem", "substrate", "surface"]
 
 Array = NDArray[np.float64]
 
@@ -37,8 +37,8 @@ def outlines(
     n = radius.size
     form = form or str(
         rng.choice(
-            ["disc", "ellipse", "blob", "facet", "cube", "rod", "mixed"],
-            p=[0.2, 0.15, 0.2, 0.2, 0.1, 0.1, 0.05],
+            ["disc", "ellipse", "blob", "facet", "cube", "rod", "lumpy", "mixed"],
+            p=[0.18, 0.12, 0.18, 0.18, 0.1, 0.1, 0.08, 0.06],
         )
     )
     one = np.ones(n)
@@ -51,6 +51,8 @@ def outlines(
     elif form == "blob":
         aspect = np.exp(np.abs(rng.normal(0, 0.25, n)))
         table = shapes.blobs(rng, radius, aspect, log_uniform(rng, 0.03, 0.25))
+    elif form == "lumpy":  # burrs, pollen, nodules
+        table = shapes.blobs(rng, radius, 1 + rng.random(n) * 0.3, rng.uniform(0.1, 0.35), 14)
     elif form == "facet":
         sides = rng.integers(3, 9, n)
         aspect = np.exp(np.abs(rng.normal(0, 0.2, n)))
@@ -242,6 +244,12 @@ def particles_sem(
     if rng.random() < 0.6:
         grain = fractal(rng, shape, max(1.5, median * log_uniform(rng, 0.08, 0.8)), 4, 0.65)
         body += np.float32(log_uniform(rng, 0.02, 0.2)) * grain
+    if rng.random() < 0.15:  # dendrites and fibers that point outwards
+        turn = np.arctan2(canvas.v, canvas.u)
+        rays = np.sin(
+            turn * np.float32(rng.integers(12, 60)) + 3 * fractal(rng, shape, median * 0.5, 2)
+        )
+        body += np.float32(rng.uniform(0.03, 0.15)) * rays * canvas.rho
     if rng.random() < 0.35:  # each facet or crystal has its own tone
         sector = np.floor((np.arctan2(canvas.v, canvas.u) / np.pi + 1) * rng.uniform(1.5, 3.5))
         which = (labels * 7 + sector.astype(np.int32)) % 61
@@ -262,40 +270,3 @@ def particles_sem(
         None,
         {"form": form, "layout": layout, "median_radius_px": median},
     )
-
-
-def powder(rng: np.random.Generator, shape: tuple[int, int], settings: SynthSettings) -> Draft:
-    """Metal powder in the SEM: crowded shaded spheres, satellites, smaller ones in the gaps."""
-    median = median_radius(rng, shape, settings, 0.3, 0.75)
-    n = int(np.clip(rng.uniform(0.8, 2.0) * shape[0] * shape[1] / (np.pi * median**2), 5, 700))
-    radius = radii(rng, n, median, shape, settings, rng.uniform(0.25, 0.6))
-    place = centers(rng, n, shape, margin=median)
-    height = radius + rng.normal(0, 0.4 * median, n)  # larger spheres stick out of the layer
-    order = np.argsort(height)
-    radius, place = radius[order], place[order]
-    table = shapes.blobs(rng, radius, 1 + np.abs(rng.normal(0, 0.08, n)), 0.015)
-    odd = rng.random(n) < rng.uniform(0, 0.12)
-    if odd.any():
-        table[odd] = shapes.blobs(rng, radius[odd], np.full(int(odd.sum()), 1.4), 0.15)
-    canvas = shapes.Canvas(shape)
-    # nothing may hide a lower sphere altogether: paint from the bottom, refuse deep burials
-    canvas.stars(place, table, rng.uniform(0.15, 0.6), 0.0)
-    host = np.repeat(np.arange(n), rng.poisson(rng.uniform(0, 0.8), n))
-    if host.size:
-        turn = rng.uniform(0, 2 * np.pi, host.size)
-        small = np.clip(radius[host] * rng.uniform(0.08, 0.35, host.size), 2.0, None)
-        where = place[host] + (radius[host] * rng.uniform(0.4, 1.1, host.size))[:, None] * np.stack(
-            [np.sin(turn), np.cos(turn)], 1
-        )
-        canvas.stars(where, shapes.blobs(rng, small, np.ones(host.size), 0.05), 1.0, 0.0)
-    labels = canvas.labels
-    on = labels > 0
-    tone = rng.uniform(0.3, 0.5) + rng.normal(0, rng.uniform(0.02, 0.1), canvas.count + 1)
-    body = tone.astype(np.float32)[labels] + surface(rng, canvas, 2.0, rng.uniform(0.05, 0.3))
-    body -= np.float32(rng.uniform(0, 0.25)) * np.exp(-canvas.depth / rng.uniform(0.7, 2))
-    grain = fractal(rng, shape, log_uniform(rng, 1.5, max(3, median * 0.3)), 3, 0.7)
-    body += np.float32(log_uniform(rng, 0.01, 0.12)) * grain
-    ground = np.float32(rng.uniform(0.0, 0.25)) + np.float32(0.4) * substrate(rng, shape)
-    image = np.where(on, body, ground).astype(np.float32)
-    params = {"median_radius_px": median, "instrument": {"invert": False}}
-    return Draft(image, labels, on.astype(np.uint8), None, None, params)

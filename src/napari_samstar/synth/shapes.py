@@ -99,16 +99,17 @@ def spiky(
 ) -> Table:
     """Spread cells: a small irregular body drawn out to two to five tips."""
     n = radius.size
-    table = blobs(rng, radius * 0.75, np.ones(n), 0.18).astype(np.float64)
+    table = blobs(rng, radius * rng.uniform(0.55, 0.85, n), np.ones(n), 0.16, 9).astype(float)
     axis = rng.uniform(0, 2 * np.pi, n)
     for j in range(5):
         present = rng.random(n) < (1.0 if j < 2 else 0.4)
         where = np.where(
             j < 2, axis + np.pi * j + rng.normal(0, 0.35, n), rng.uniform(0, 2 * np.pi, n)
         )
-        width = rng.uniform(8, 40, n)
+        width = np.exp(rng.uniform(np.log(2.5), np.log(40), n))  # webbed to thread-like
         reach = radius * np.where(j < 2, aspect * rng.uniform(0.4, 1.1, n), rng.uniform(0.2, 1, n))
         bump = np.exp(width[:, None] * (np.cos(_THETA[None] - where[:, None]) - 1))
+        reach = reach * np.clip(width / 14, 0.3, 1)  # wide ones short, or they are tongues
         table += (present * reach)[:, None] * bump
     return np.asarray(table, np.float32)
 
