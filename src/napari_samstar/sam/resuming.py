@@ -14,7 +14,7 @@ __all__ = ["ProgressCallback", "ResumingDownloader", "size_of"]
 
 ProgressCallback = Callable[[Progress], None]
 
-_CHUNK = 1 << 18  # bytes; what is lost at most when the program is killed
+_CHUNK = 1 << 16  # bytes; what is lost at most when the program is killed
 _TIMEOUT = (10.0, 60.0)  # s, to connect and between two chunks
 _LARGEST = 8 << 30  # bytes; no model of SAM's kind is larger, a wrong server must not fill the disk
 
@@ -103,4 +103,7 @@ class ResumingDownloader:
 
 def size_of(path: Path) -> int:
     """Bytes of a file, 0 where there is none."""
-    return path.stat().st_size if path.exists() else 0
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
