@@ -125,7 +125,7 @@ class RegionSettings(Settings):
 
     min_area: int = Field(12, ge=1, le=100_000, description="Smallest region, px.")
     max_area_fraction: float = Field(
-        0.5, gt=0.0, le=1.0, description="Largest region, share of the image."
+        0.8, gt=0.0, le=1.0, description="Largest region, share of the image."
     )
     max_rows: int = Field(20_000, ge=100, le=200_000, description="Most regions kept.")
     duplicate_iou: float = Field(
@@ -329,5 +329,8 @@ class TrainTinySettings(Settings):
     average: float = Field(0.998, ge=0.0, lt=1.0, description="Decay of the averaged weights.")
     evaluate_every: int = Field(200, ge=1, description="Steps between held-out measurements.")
     checkpoint_every: int = Field(100, ge=1, description="Steps between checkpoints.")
-    threads: int = Field(2, ge=1, le=256, description="CPU threads.")
+    workers: int = Field(
+        1, ge=1, le=64, description="Processes that share each step; one for each core of a CPU."
+    )
+    threads: int = Field(2, ge=1, le=256, description="CPU threads of each process.")
     device: str = Field("cpu", description="Where to train: cpu, cuda, mps.")
