@@ -301,6 +301,7 @@ class SynthSettings(Settings):
     contamination: Fraction = Field(0.05, description="Chance of an earlier scan's rectangle.")
     charging: Fraction = Field(0.1, description="Chance of charging streaks.")
     scan_errors: Fraction = Field(0.2, description="Chance of line jitter.")
+    drift: Fraction = Field(0.08, description="Chance of drift during the scan.")
 
 
 class TrainTinySettings(Settings):

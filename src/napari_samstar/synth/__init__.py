@@ -15,7 +15,7 @@ from napari_samstar.synth.alloys import carbides, gamma_prime, precipitates
 from napari_samstar.synth.bacteria import bacteria
 from napari_samstar.synth.cells import cells
 from napari_samstar.synth.grains import grains, melt_pools
-from napari_samstar.synth.instrument import record
+from napari_samstar.synth.instrument import drift, record
 from napari_samstar.synth.lattices import lattice
 from napari_samstar.synth.layers import oxide, stack
 from napari_samstar.synth.nuclei import nuclei
@@ -104,6 +104,8 @@ def generate(
     painter, _, split = _PAINTERS[kind]
     draft = painter(rng, (int(shape[0]), int(shape[1])), settings)
     hints: dict[str, Any] = draft.params.get("instrument", {})
+    if hints.get("scan", True) and rng.random() < settings.drift:
+        draft = drift(rng, draft)
     image, drawn = record(rng, draft.image, settings, hints)
     if rng.random() < settings.overlay:
         image, covered = burn_in(rng, image)

@@ -24,6 +24,7 @@ def _nearest(
     wy: Any,
     wx: Any,
     stretch: float,
+    reach: int,
     labels: NDArray[np.int32],
     depth: NDArray[np.float32],
 ) -> None:
@@ -37,8 +38,8 @@ def _nearest(
             cy = min(gh - 3, max(2, int(py / size) + 2))
             cx = min(gw - 3, max(2, int(px / size) + 2))
             d1, d2, best, second = 1e18, 1e18, 0, 0
-            for j in range(cy - 2, cy + 3):
-                for i in range(cx - 2, cx + 3):
+            for j in range(cy - reach, cy + reach + 1):
+                for i in range(cx - reach, cx + reach + 1):
                     for k in range(per):
                         s = grid[j, i, k]
                         if s < 0:
@@ -115,6 +116,7 @@ def voronoi(
         wy,
         wx,
         float(stretch),
+        2 if uneven > 0 else 1,  # seeds that vanish leave wider gaps
         labels,
         depth,
     )

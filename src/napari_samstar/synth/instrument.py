@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import cv2
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
 from napari_samstar.settings import SynthSettings
-from napari_samstar.synth.noise import Field, blur, coordinates, log_uniform, smooth, white
+from napari_samstar.synth.noise import Field, blur, coordinates, log_uniform, white
+from napari_samstar.synth.scene import Draft
 
-__all__ = ["record"]
+__all__ = ["drift", "record"]
 
 
 def shade(rng: np.random.Generator, image: Field, strength: float) -> Field:
@@ -71,6 +75,32 @@ def _jitter(image: NDArray[np.float32], shift: NDArray[np.float32]) -> NDArray[n
             j = min(w - 1, max(0, x + k))
             out[y, x] = image[y, x] * (np.float32(1) - f) + image[y, j] * f
     return out
+
+
+def drift(rng: np.random.Generator, draft: Draft) -> Draft:
+    """Slow drift of the specimen during the scan: lines slide, and the truth with them.
+
+    By whole pixels, so that the truth stays exact; not where whole hidden masks are kept.
+    """
+    if draft.full is not None:
+        return draft
+    h, w = draft.labels.shape
+    t = np.linspace(-1, 1, h)
+    path = rng.normal(0, 0.05) * t + rng.normal(0, 0.03) * t**2 + rng.normal(0, 0.02) * t**3
+    shift = np.rint(w * path).astype(np.int64)
+    columns = np.clip(np.arange(w)[None] + shift[:, None], 0, w - 1)
+
+    def slide(field: NDArray[Any]) -> NDArray[Any]:
+        return np.take_along_axis(field, columns, 1)
+
+    groups = None if draft.groups is None else slide(draft.groups)
+    return replace(
+        draft,
+        image=slide(draft.image),
+        labels=slide(draft.labels),
+        materials=slide(draft.materials),
+        groups=groups,
+    )
 
 
 def optics(rng: np.random.Generator, image: Field, sigma: float) -> Field:
@@ -172,9 +202,3 @@ def record(
         "inverted": bool(invert),
     }
     return to_file(rng, image, settings), drawn
-
-
-def speckle(rng: np.random.Generator, shape: tuple[int, int], strength: float) -> Field:
-    """Grain of carbon film, resin or etched metal: fine smooth noise, `strength` deep."""
-    scale = log_uniform(rng, 1.2, 5.0)
-    return np.asarray(np.float32(strength) * smooth(rng, shape, scale), np.float32)

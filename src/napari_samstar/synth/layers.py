@@ -17,7 +17,7 @@ from napari_samstar.synth.noise import (
     smooth,
 )
 from napari_samstar.synth.placing import centers
-from napari_samstar.synth.scene import Draft, Window, connected
+from napari_samstar.synth.scene import Draft, connected, windows
 
 __all__ = ["oxide", "stack"]
 
@@ -132,12 +132,7 @@ def oxide(rng: np.random.Generator, shape: tuple[int, int], settings: SynthSetti
     material = layer.astype(np.uint8)
     material[pores] = layer.max() + 1
     material[cracks] = layer.max() + 2
-    full: dict[int, Window] = {i: (0, 0, whole == i) for i in range(1, count + 1)}
-    for label in np.unique(labels[objects]).tolist():
-        ys, xs = np.nonzero(labels == label)
-        y0, x0 = int(ys.min()), int(xs.min())
-        cut = labels[y0 : ys.max() + 1, x0 : xs.max() + 1]
-        full[label] = (y0, x0, cut == label)
+    full = windows(whole) | windows(np.where(objects, labels, 0).astype(np.int32))
     return Draft(
         blur(image.astype(np.float32), 0.5),
         labels.astype(np.int32),

@@ -55,6 +55,12 @@ def smooth(rng: np.random.Generator, shape: Shape, scale: float | tuple[float, f
     h, w = shape
     if max(sy, sx) <= 1.0:
         return white(rng, shape)
+    step = int(min(sy, sx) // 6)
+    if step > 1:  # wide features need few samples
+        small = smooth(rng, (h // step + 2, w // step + 2), (sy / step, sx / step))
+        size = (small.shape[1] * step, small.shape[0] * step)
+        wide = cv2.resize(small, size, interpolation=cv2.INTER_LINEAR)
+        return np.asarray(np.ascontiguousarray(wide[:h, :w]), np.float32)
     rows, columns = int(h / max(sy, 1.0)) + 4, int(w / max(sx, 1.0)) + 4
     grid = rng.standard_normal((rows, columns), dtype=np.float32)
     # cubic upsampling of a random grid, cut at a random place so that the grid does not show

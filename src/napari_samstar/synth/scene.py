@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
+from scipy.ndimage import find_objects
 
 from napari_samstar.runs import MaskRuns, RunsBuilder
 
-__all__ = ["Draft", "Scene", "Window", "connected", "finish"]
+__all__ = ["Draft", "Scene", "Window", "connected", "finish", "windows"]
 
 #: A mask as its upper left corner (y, x) in the frame and its boolean pixels.
 Window = tuple[int, int, NDArray[np.bool_]]
@@ -59,6 +60,15 @@ class Draft:
     groups: NDArray[np.int32] | None = None
     full: dict[int, Window] | None = None
     params: dict[str, Any] = field(default_factory=dict)
+
+
+def windows(labels: NDArray[np.int32]) -> dict[int, Window]:
+    """Cut out the mask of each label present."""
+    return {
+        i: (box[0].start, box[1].start, np.asarray(labels[box] == i))
+        for i, box in enumerate(find_objects(labels), start=1)
+        if box is not None
+    }
 
 
 @njit(cache=True, nogil=True)

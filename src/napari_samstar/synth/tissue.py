@@ -9,7 +9,7 @@ from napari_samstar.synth import shapes
 from napari_samstar.synth.grains import voronoi
 from napari_samstar.synth.noise import blur, fractal, log_uniform, smooth
 from napari_samstar.synth.placing import centers
-from napari_samstar.synth.scene import Draft, Window, connected
+from napari_samstar.synth.scene import Draft, connected, windows
 
 __all__ = ["tissue"]
 
@@ -65,24 +65,11 @@ def tissue(rng: np.random.Generator, shape: tuple[int, int], settings: SynthSett
     labels = np.where(gap, 0, cells).astype(np.int32)
     top = int(labels.max())
     labels = np.where(inside > 0, inside + top, labels).astype(np.int32)
-    full: dict[int, Window] = {}
-    whole = np.where(gap & (inside == 0), 0, cells)  # a cell goes on behind its organelles
-    for stack in (whole, inside + np.where(inside > 0, top, 0)):
-        boxes = _boxes(stack)
-        for label, (y0, y1, x0, x1) in boxes.items():
-            full[label] = (y0, x0, stack[y0:y1, x0:x1] == label)
+    whole = np.where(gap & (inside == 0), 0, cells).astype(
+        np.int32
+    )  # a cell goes on behind its organelles
+    full = windows(whole) | windows(np.where(inside > 0, inside + top, 0).astype(np.int32))
     material = np.where(labels > top, 2, np.where(labels > 0, 1, 0)).astype(np.uint8)
     params = {"spacing_px": spacing, "instrument": {"invert": False}}
     image = blur(np.asarray(image, np.float32), 0.6)
     return Draft(image, labels, material, np.where(gap, 0, cells).astype(np.int32), full, params)
-
-
-def _boxes(labels: np.ndarray[tuple[int, ...], np.dtype[np.int32]]) -> dict[int, tuple[int, ...]]:
-    """Half-open boxes (y0, y1, x0, x1) of the labels present."""
-    from scipy.ndimage import find_objects
-
-    return {
-        i + 1: (box[0].start, box[0].stop, box[1].start, box[1].stop)
-        for i, box in enumerate(find_objects(labels))
-        if box is not None
-    }
