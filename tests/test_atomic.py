@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import os
 import random
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -71,6 +73,18 @@ def test_a_folder_is_replaced_whole(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_what_dead_writers_left_is_swept_by_the_next(tmp_path: Path) -> None:
+    young, old, other = (
+        tmp_path / f".{name}-0123456789{k}b.tmp.csv" for k, name in enumerate(("a[1]", "a[1]", "b"))
+    )
+    for path in (young, old, other):
+        path.touch()
+    os.utime(old, (0, 0))
+    os.utime(other, (0, 0))
+    write_bytes_atomic(tmp_path / "a[1].csv", b"")
+    assert (young.exists(), old.exists(), other.exists()) == (True, False, True)
+
+
 def test_a_disk_that_refuses_is_named_in_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(SamStarError, match=r"out\.csv could not be written: ") as caught:
@@ -87,8 +101,7 @@ def test_killed_writers_leave_no_torn_file(tmp_path: Path) -> None:
         assert writer.stdout is not None
         for _ in range(chance.randint(1, 6)):
             writer.stdout.readline()
-        for _ in range(chance.randint(0, 30_000)):
-            pass
+        time.sleep(chance.uniform(0.0, 0.003))
         writer.kill()
         writer.wait()
         writer.stdout.close()

@@ -4,6 +4,7 @@ import os
 import random
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -162,12 +163,11 @@ def test_killed_writers_leave_no_corrupt_entry(tmp_path: Path) -> None:
     chance = random.Random(7)
     seen: list[str] = []
     for _ in range(20):
-        writer = _writer(tmp_path, 10**9, 10**6, 1_000_000)
+        writer = _writer(tmp_path, 10**9, 10**6, 3_000_000)
         assert writer.stdout is not None
         # a key is printed before its value is written: kill somewhere in the writing
         seen += [writer.stdout.readline().strip() for _ in range(chance.randint(1, 8))]
-        for _ in range(chance.randint(0, 30_000)):
-            pass
+        time.sleep(chance.uniform(0.0, 0.003))
         writer.kill()
         seen += writer.stdout.read().split()
         writer.wait()

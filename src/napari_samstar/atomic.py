@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -40,6 +42,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
                 temporary.unlink()
             raise
         _sync_folder(final.parent)
+        _sweep(final)
 
 
 @contextlib.contextmanager
@@ -73,6 +76,7 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
             raise
         shutil.rmtree(old, ignore_errors=True)
         _sync_folder(final.parent)
+        _sweep(final)
 
 
 def write_bytes_atomic(path: str | Path, data: bytes) -> None:
@@ -98,8 +102,20 @@ def write_text_atomic(path: str | Path, text: str) -> None:
     write_bytes_atomic(path, text.encode())
 
 
+_ABANDONED_S = 3600.0  # a temporary file this old belongs to a writer that died
+
+
 def _beside(path: Path) -> Path:
     return path.with_name(f".{path.stem}-{secrets.token_hex(6)}.tmp{path.suffix}")
+
+
+def _sweep(path: Path) -> None:
+    """Remove what writers of `path` left behind when they were killed."""
+    names = f".{glob.escape(path.stem)}-????????????.tmp{glob.escape(path.suffix)}"
+    for left in path.parent.glob(names):
+        with contextlib.suppress(OSError):
+            if time.time() - left.stat().st_mtime > _ABANDONED_S:
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
 
 
 @contextlib.contextmanager

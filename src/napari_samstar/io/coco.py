@@ -161,9 +161,9 @@ def _encode(counts: NDArray[np.uint32]) -> NDArray[np.uint8]:
     out = np.empty(counts.size * 7 + 1, np.uint8)  # a signed 33-bit number takes seven groups
     n = 0
     for i in range(counts.size):
-        rest = int(counts[i])
+        rest = np.int64(counts[i])  # signed: differences may be negative
         if i > 2:
-            rest -= int(counts[i - 2])
+            rest -= np.int64(counts[i - 2])
         while True:
             group = rest & 31
             rest >>= 5
