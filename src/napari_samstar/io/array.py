@@ -86,12 +86,12 @@ def finite_gray_or_rgb(
     if 0 in array.shape:
         raise SamStarError(f"{name} has no pixels: its shape is {array.shape}.")
     changes: dict[str, int | str] = {}
-    if array.dtype.kind == "c":
-        changes["complex"] = "magnitude"
-        array = np.abs(array)
-    if array.ndim == 3:
-        array = _gray_or_rgb(array, changes)
     with np.errstate(over="ignore", invalid="ignore"):
+        if array.dtype.kind == "c":
+            changes["complex"] = "magnitude"
+            array = np.abs(array)
+        if array.ndim == 3:
+            array = _gray_or_rgb(array, changes)
         data = np.ascontiguousarray(array, dtype=np.float32)
     if array.dtype.kind == "f":
         data = _finite(data, array, name, changes)

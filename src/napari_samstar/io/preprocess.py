@@ -202,7 +202,7 @@ def _contrast(data: _Float, low: float, high: float) -> tuple[np.float32, np.flo
         # multiples of the golden ratio: even over the image, in step with none of its periods
         step = int(values.size * _GOLDEN) | 1
         values = values[(np.arange(_SAMPLE, dtype=np.int64) * step) % values.size]
-    first, last = np.percentile(values, (low, high)).astype(np.float32)
+    first, last = np.percentile(values, (low, high), method="nearest")
     if last > first:
         return first, last
     return data.min(), data.max()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,9 @@ from napari_samstar.io.units import calibration, user_calibration
 from napari_samstar.types import Micrograph, SamStarError
 
 __all__ = ["frame_count", "iter_frames", "load_micrograph", "supported_extensions"]
+
+# what a reader runs into when a header lies; their words are for programmers
+_SLIPS = (TypeError, AttributeError, LookupError, AssertionError, ArithmeticError, struct.error)
 
 
 def load_micrograph(
@@ -155,10 +159,11 @@ def _plain_errors(path: Path, kind: Format | None = None) -> Iterator[None]:
 
 
 def _reason(err: BaseException) -> str:
-    """First line of an error, shortened; its kind where it says nothing."""
-    text = (str(err).strip().splitlines() or [""])[0].strip().rstrip(".")
-    text = text.strip("'\"") if isinstance(err, KeyError) else text
-    return (text[:157] + "..." if len(text) > 160 else text) or type(err).__name__
+    """First sentence of an error where it was written for people."""
+    if isinstance(err, _SLIPS):
+        return "its parts contradict each other"
+    text = (str(err).strip().splitlines() or [""])[0].split(". ")[0].strip().rstrip(".")
+    return (text[:150].rsplit(" ", 1)[0] if len(text) > 150 else text) or type(err).__name__
 
 
 def _stem(path: Path) -> str:

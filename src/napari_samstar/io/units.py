@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 
 from napari_samstar.types import SamStarError
 
 __all__ = ["calibration", "length_unit", "meters_per_unit", "user_calibration"]
 
+# a list, not pint's word: to pint "px" is a length too, 1/96 inch of a web page
 _METERS = {
+    "fm": 1e-15,
     "pm": 1e-12,
     "angstrom": 1e-10,
     "nm": 1e-9,
@@ -18,7 +19,9 @@ _METERS = {
     "mm": 1e-3,
     "cm": 1e-2,
     "inch": 0.0254,
+    "dm": 1e-1,
     "m": 1.0,
+    "km": 1e3,
 }
 # spellings met in files; letter case counts, because "Mm" is not "mm"
 _SPELLINGS = {
@@ -54,31 +57,12 @@ def length_unit(text: object) -> str | None:
     if plain in _SPELLINGS:
         return _SPELLINGS[plain]
     name = plain.lower().replace("metre", "meter").removesuffix("s")
-    if name in _NAMES:
-        return _NAMES[name]
-    return _by_pint(plain)
-
-
-def _by_pint(text: str) -> str | None:
-    # pixels have no length in pint either; letters alone, so that nothing is computed
-    if not re.fullmatch(r"[A-Za-z]{1,24}", text):
-        return None
-    import pint
-
-    try:
-        unit = pint.Unit(text)
-    except (pint.PintError, AttributeError, ValueError, TypeError):
-        return None
-    return text if unit.dimensionality == {"[length]": 1} else None
+    return _NAMES.get(name)
 
 
 def meters_per_unit(unit: str) -> float:
     """Meters in one `unit`, a name that `length_unit` gave."""
-    if unit in _METERS:
-        return _METERS[unit]
-    import pint
-
-    return float(pint.Quantity(1.0, unit).to("m").magnitude)
+    return _METERS[unit]
 
 
 def calibration(
