@@ -95,13 +95,17 @@ def _zip_kind(path: Path) -> FileKind:
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
-    except (zipfile.BadZipFile, OSError, ValueError) as err:
-        # the list of contents stands at the end of a ZIP file
-        raise SamStarError(
-            f"{path} is truncated: its end is missing, so copy or download it again."
-        ) from err
+            unpacked = sum(member.file_size for member in archive.infolist())
+    except Exception as err:  # damage makes the reader stumble in any way
+        # the list of contents stands at the end of a ZIP file: without one it is not even a ZIP
+        gone = "not a zip file" in str(err)
+        state = "truncated: its end is missing" if gone else "damaged"
+        raise SamStarError(f"{path} is {state}, so copy or download it again.") from err
     if not any(name.endswith("data.pkl") for name in names):
         raise SamStarError(f"{path} is a ZIP archive without weights: unpack it, or {_ADVICE}.")
+    # PyTorch stores its tensors as they are; what unpacks to more could fill the memory
+    if unpacked > 2 * path.stat().st_size + 1_000_000:
+        raise SamStarError(f"{path} is packed as no checkpoint is, so it was refused: {_ADVICE}.")
     return "zip"
 
 
@@ -140,7 +144,7 @@ def pickled_words(path: Path, kind: FileKind) -> set[str]:
         else:
             with path.open("rb") as file:
                 raw = file.read(_PICKLE_LIMIT)
-    except (OSError, zipfile.BadZipFile, StopIteration, NotImplementedError, RuntimeError):
+    except Exception:  # damaged: there is nothing to be learned
         return set()
     words: set[str] = set()
     stream = io.BytesIO(raw)
