@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,32 +32,39 @@ __all__ = ["KINDS", "Scene", "generate"]
 
 Painter = Callable[[np.random.Generator, tuple[int, int], SynthSettings], Draft]
 
-# painter, weight in the random mix, and whether each piece of a label is its own object
-_PAINTERS: dict[str, tuple[Painter, float, bool]] = {
-    "particles_tem": (particles_tem, 3.0, False),
-    "particles_sem": (particles_sem, 3.0, False),
-    "powder": (powder, 1.5, False),
-    "precipitates": (precipitates, 1.5, False),
-    "gamma_prime": (gamma_prime, 1.0, True),
-    "carbides": (carbides, 1.0, False),
-    "grains": (grains, 1.5, True),
-    "melt_pools": (melt_pools, 0.8, False),
-    "oxide": (oxide, 1.2, False),
-    "bacteria": (bacteria, 1.5, False),
-    "cells": (cells, 1.5, False),
-    "nuclei": (nuclei, 1.5, False),
-    "crystals": (crystals, 1.2, False),
-    "wires": (wires, 0.8, False),
-    "stack": (stack, 0.6, True),
-    "lattice": (lattice, 0.8, False),
-    "spinodal": (spinodal, 0.6, False),
-    "tomogram": (tomogram, 0.8, False),
-    "topography": (topography, 0.8, True),
-    "tissue": (tissue, 0.6, True),
+
+class _Recipe(NamedTuple):
+    painter: Painter
+    weight: float  # share in the random mix
+    split: bool = False  # every piece of a label is an object of its own
+    drifts: bool = True  # scanned, and without hidden masks
+
+
+_RECIPES: dict[str, _Recipe] = {
+    "particles_tem": _Recipe(particles_tem, 3.0, drifts=False),
+    "particles_sem": _Recipe(particles_sem, 3.0),
+    "powder": _Recipe(powder, 1.5),
+    "crystals": _Recipe(crystals, 1.2),
+    "wires": _Recipe(wires, 0.8, drifts=False),
+    "precipitates": _Recipe(precipitates, 1.5),
+    "gamma_prime": _Recipe(gamma_prime, 1.0, split=True),
+    "carbides": _Recipe(carbides, 1.0),
+    "spinodal": _Recipe(spinodal, 0.6),
+    "grains": _Recipe(grains, 1.5, split=True),
+    "melt_pools": _Recipe(melt_pools, 0.8, drifts=False),
+    "oxide": _Recipe(oxide, 1.2, drifts=False),
+    "stack": _Recipe(stack, 0.6, split=True),
+    "lattice": _Recipe(lattice, 0.8),
+    "topography": _Recipe(topography, 0.8, split=True),
+    "tomogram": _Recipe(tomogram, 0.8, drifts=False),
+    "bacteria": _Recipe(bacteria, 1.5, drifts=False),
+    "cells": _Recipe(cells, 1.5, drifts=False),
+    "nuclei": _Recipe(nuclei, 1.5, drifts=False),
+    "tissue": _Recipe(tissue, 0.6, drifts=False),
 }
 
 #: Names of the generators.
-KINDS: tuple[str, ...] = tuple(_PAINTERS)
+KINDS: tuple[str, ...] = tuple(_RECIPES)
 
 
 def generate(
@@ -90,28 +97,31 @@ def generate(
         If `kind` or a weight's name is not known, or the frame too small.
     """
     settings = settings or SynthSettings()
-    if kind is not None and kind not in _PAINTERS:
+    if kind is not None and kind not in _RECIPES:
         raise ValueError(f"There is no synthetic '{kind}'; known are {', '.join(KINDS)}.")
     if min(shape) < 32:
         raise ValueError(f"A synthetic image needs at least 32 x 32 px, not {shape}.")
     rng = np.random.default_rng(seed)
     if kind is None:
-        given = dict(settings.weights) or {k: w for k, (_, w, _) in _PAINTERS.items()}
+        given = dict(settings.weights) or {k: r.weight for k, r in _RECIPES.items()}
         weights = np.array([given.get(k, 0.0) for k in KINDS], np.float64)
         if set(given) - set(KINDS) or weights.sum() <= 0:
             raise ValueError(f"The weights do not name any of {', '.join(KINDS)}, or name others.")
         kind = KINDS[int(rng.choice(len(KINDS), p=weights / weights.sum()))]
-    painter, _, split = _PAINTERS[kind]
-    draft = painter(rng, (int(shape[0]), int(shape[1])), settings)
+    recipe = _RECIPES[kind]
+    height, width = int(shape[0]), int(shape[1])
+    if recipe.drifts and rng.random() < settings.drift:
+        wide = recipe.painter(rng, (height, width + 2 * (width // 10)), settings)
+        draft = drift(rng, wide, width)
+    else:
+        draft = recipe.painter(rng, (height, width), settings)
     hints: dict[str, Any] = draft.params.get("instrument", {})
-    if hints.get("scan", True) and rng.random() < settings.drift:
-        draft = drift(rng, draft)
     image, drawn = record(rng, draft.image, settings, hints)
     if rng.random() < settings.overlay:
         image, covered = burn_in(rng, image)
         draft = _covered(draft, covered)
     draft = replace(draft, params={**draft.params, "instrument": drawn, "seed": seed})
-    return finish(draft, image, kind, settings.min_visible, split)
+    return finish(draft, image, kind, settings.min_visible, recipe.split)
 
 
 def _covered(draft: Draft, covered: NDArray[np.bool_]) -> Draft:

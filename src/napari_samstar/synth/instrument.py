@@ -77,18 +77,17 @@ def _jitter(image: NDArray[np.float32], shift: NDArray[np.float32]) -> NDArray[n
     return out
 
 
-def drift(rng: np.random.Generator, draft: Draft) -> Draft:
+def drift(rng: np.random.Generator, draft: Draft, width: int) -> Draft:
     """Slow drift of the specimen during the scan: lines slide, and the truth with them.
 
-    By whole pixels, so that the truth stays exact; not where whole hidden masks are kept.
+    By whole pixels, so that the truth stays exact. The draft is wider than the scan of `width` px,
+    so that something comes in from the side. Whole hidden masks cannot drift.
     """
-    if draft.full is not None:
-        return draft
     h, w = draft.labels.shape
     t = np.linspace(-1, 1, h)
     path = rng.normal(0, 0.05) * t + rng.normal(0, 0.03) * t**2 + rng.normal(0, 0.02) * t**3
-    shift = np.rint(w * path).astype(np.int64)
-    columns = np.clip(np.arange(w)[None] + shift[:, None], 0, w - 1)
+    shift = np.clip(np.rint((w - width) / 2 + width * path), 0, w - width).astype(np.int64)
+    columns = np.arange(width)[None] + shift[:, None]
 
     def slide(field: NDArray[Any]) -> NDArray[Any]:
         return np.take_along_axis(field, columns, 1)
@@ -100,6 +99,7 @@ def drift(rng: np.random.Generator, draft: Draft) -> Draft:
         labels=slide(draft.labels),
         materials=slide(draft.materials),
         groups=groups,
+        full=None,
     )
 
 

@@ -256,7 +256,10 @@ def particles_sem(
         body += rng.normal(0, rng.uniform(0.02, 0.15), 61).astype(np.float32)[which]
     if rng.random() < 0.5:  # outlines between touching bodies
         body -= np.float32(rng.uniform(0.05, 0.35)) * np.exp(-canvas.depth / rng.uniform(0.8, 2.5))
-    ground = np.float32(rng.uniform(0.05, 0.6)) + substrate(rng, shape)
+    level = rng.uniform(0.05, 0.6)
+    if abs(level - float(tone.mean())) < 0.1 and rng.random() < 0.8:
+        level = float(tone.mean()) - rng.uniform(0.1, 0.4)
+    ground = np.float32(level) + substrate(rng, shape)
     # fewer electrons escape from beside a body
     shadow = blur(on.astype(np.float32), float(np.clip(median * 0.4, 2, 25)))
     ground = ground - np.float32(rng.uniform(-0.05, 0.3)) * shadow

@@ -79,4 +79,5 @@ def sampled(rng: np.random.Generator, n: int, shape: Shape, radius: float) -> Ar
     """Uniform or clustered places, by chance."""
     if rng.random() < 0.3:
         return clustered(rng, n, shape, radius)
-    return centers(rng, n, shape, margin=0.3 * radius)
+    # few objects should be seen; of many, some may be cut
+    return centers(rng, n, shape, margin=0.3 * radius if n > 6 else -0.1 * min(shape))
