@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
+from napari_samstar.io.read import load_micrograph
 from napari_samstar.io.write import (
     write_labels_tiff,
     write_ome_zarr_labels,
@@ -60,6 +61,13 @@ def test_fiji_opens_labels_calibrated_and_with_their_recipe(tmp_path: Path) -> N
         assert (file.imagej_metadata["min"], file.imagej_metadata["max"]) == (0.0, 4.0)
         assert Recipe.from_json(file.imagej_metadata["Info"]) == recipe
         assert _resolution(file.pages[0]) == (2.0, 4.0)
+
+
+def test_our_own_reader_gives_labels_and_pixel_size_back(tmp_path: Path) -> None:
+    write_labels_tiff(tmp_path / "film.labels.tif", _labels(), _image())
+    back = load_micrograph(tmp_path / "film.labels.tif")
+    np.testing.assert_array_equal(back.data, _labels())
+    assert (back.pixel_size, back.unit) == ((0.5, 0.25), "nm")
 
 
 @settings(max_examples=50, deadline=None)
