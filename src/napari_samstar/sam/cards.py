@@ -238,7 +238,7 @@ def find_card(name: str) -> ModelCard:
     SamStarError
         If there is no such model; the sentence names the nearest.
     """
-    by_plain = {_plain(card.name): card for card in _CARDS}
+    by_plain = {_plain(card.name): card for card in MODELS.values()}
     by_plain["vitt"] = MODELS["mobile_sam"]  # micro-sam's name of it
     card = by_plain.get(_plain(name))
     if card is not None:
