@@ -13,7 +13,7 @@ from segment_anything.modeling import (
 
 
 def small_sam(seed: int = 0, size: int = 128) -> Sam:
-    """Meta's architecture at a hundredth of its size, with masks that are neither full nor empty."""
+    """Meta's architecture at a hundredth of its size; its masks are neither full nor empty."""
     torch.manual_seed(seed)
     dim, grid = 16, size // 8
     sam = Sam(

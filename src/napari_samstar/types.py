@@ -64,8 +64,8 @@ class Micrograph:
             data.ndim == 2 or (data.ndim == 3 and data.shape[2] == 3)
         ):
             raise ValueError(
-                f"A micrograph is float32 of shape (H, W) or (H, W, 3), not {data.dtype} {data.shape}; "
-                "load_micrograph or micrograph_from_array converts."
+                "A micrograph is float32 of shape (H, W) or (H, W, 3), "
+                f"not {data.dtype} {data.shape}; load_micrograph or micrograph_from_array converts."
             )
         if (self.pixel_size is None) != (self.unit == "px"):
             raise ValueError(
