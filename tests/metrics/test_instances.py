@@ -40,7 +40,7 @@ def _squares(*boxes: tuple[int, int, int]) -> NDArray[np.int32]:
     return labels
 
 
-@settings(deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(MASKS, LABELS)
 def test_agrees_with_dense_hungarian_matching(
     stack: NDArray[np.bool_], truth: NDArray[np.int32]
