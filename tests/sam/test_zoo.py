@@ -123,8 +123,6 @@ def test_names_of_imports_are_checked(tiny_file, tmp_path):
     for wrong in ("../film", "", "a/b", ".hidden", "x" * 65):
         with pytest.raises(SamStarError, match="cannot be a model's name"):
             import_checkpoint(tiny_file, wrong)
-    with pytest.raises(SamStarError, match="cannot be a model's name"):
-        import_checkpoint(tiny_file)  # "My film"
     with pytest.raises(SamStarError, match="vit_b is the name of a published model"):
         import_checkpoint(tiny_file, "ViT-B")
     import_checkpoint(tiny_file, "film")
@@ -134,7 +132,8 @@ def test_names_of_imports_are_checked(tiny_file, tmp_path):
         import_checkpoint(other, "film")
     with pytest.raises(SamStarError, match="is a text file"):
         import_checkpoint(__file__, "test")
-    assert [model.name for model in imported_models()] == ["film"]
+    assert import_checkpoint(tiny_file).name == "My-film.pth"
+    assert [model.name for model in imported_models()] == ["My-film", "film"]
 
 
 def test_a_record_that_points_elsewhere_is_not_a_model(tiny_file):
@@ -202,6 +201,17 @@ def test_the_published_file_takes_its_place_when_it_is_imported(published, tiny_
     assert load_model("film_zoo", "cpu").samstar.name == "film_zoo"
     assert load_model(str(tiny_file), "cpu").samstar.licence == "CC0-1.0"
     assert published.server.asked == []
+
+
+def test_a_file_is_verified_by_its_path(published, tiny_file, tmp_path):
+    assert verify(tiny_file).message.endswith("is the published film_zoo.")
+    own = tmp_path / "own.pth"
+    torch.save(build_samstar_tiny().state_dict(), own)
+    assert "is a complete samstar-tiny of your own: xxh128:" in verify(str(own)).message
+    own.write_bytes(own.read_bytes()[:-9])
+    assert (verify(own).ok, "truncated" in verify(own).message) == (False, True)
+    with pytest.raises(SamStarError, match="no model file"):
+        verify("absent.pth")
 
 
 def test_a_card_that_promises_another_architecture_is_refused(published, monkeypatch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 from dataclasses import asdict, dataclass
@@ -22,10 +23,12 @@ __all__ = [
     "card_of",
     "import_checkpoint",
     "imported_models",
+    "is_path",
     "open_checkpoint",
     "verify",
 ]
 
+_SUFFIXES = (".pth", ".pt", ".safetensors", ".ckpt", ".bin")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -91,7 +94,7 @@ def import_checkpoint(path: str | Path, name: str | None = None) -> Path:
     path : path
         A checkpoint as `open_checkpoint` takes it; its weights are loaded once to try them.
     name : str, optional
-        Name to load it by: letters, digits, ".", "_", "-"; the file's if not given.
+        Name to load it by: letters, digits, ".", "_", "-"; made from the file's if not given.
 
     Returns
     -------
@@ -112,7 +115,9 @@ def import_checkpoint(path: str | Path, name: str | None = None) -> Path:
         final = models_folder() / card.file_name
         _copy(source, final, card.checksum)
         return final
-    name = _checked_name(source.stem if name is None else name)
+    if name is None:
+        name = re.sub(r"[^A-Za-z0-9._-]+", "-", source.stem).strip("-._")
+    name = _checked_name(name)
     suffix = ".safetensors" if source.suffix == ".safetensors" else ".pth"
     known = _record(name)
     if known is not None and known.checksum != checksum:
@@ -140,16 +145,25 @@ def imported_models() -> tuple[ImportedModel, ...]:
     return tuple(record for record in found if record is not None)
 
 
-def verify(name: str) -> Verification:
+def verify(name_or_path: str | Path) -> Verification:
     """Read a model's file in full and compare its checksum with the published or recorded one.
 
-    For the bundled model, which has no published checksum, the weights are loaded.
+    For the bundled model and for a file given by its path, which have no recorded checksum, the
+    weights are loaded.
+
+    Parameters
+    ----------
+    name_or_path : str or path
+        Name of a model, or a checkpoint file.
 
     Raises
     ------
     SamStarError
-        If there is no model of that name.
+        If there is no such model or file.
     """
+    name = str(name_or_path)
+    if is_path(name_or_path):
+        return _verify_file(Path(name).expanduser())
     record = _record(name)
     if record is not None:
         if is_sound(record.path, record.checksum):
@@ -188,6 +202,31 @@ def _verify_bundled(card: ModelCard, path: Path | None) -> Verification:
     except SamStarError as err:
         return Verification(card.name, False, f"{err} Reinstall the program.", path)
     return Verification(card.name, True, f"{card.name} is sound: {file_digest(path)}.", path)
+
+
+def is_path(name_or_path: str | Path) -> bool:
+    """Whether this is a file's path and not a model's name."""
+    return (
+        isinstance(name_or_path, Path)
+        or name_or_path.lower().endswith(_SUFFIXES)
+        or any(separator in name_or_path for separator in (os.sep, "/"))
+    )
+
+
+def _verify_file(path: Path) -> Verification:
+    if not path.is_file():
+        raise SamStarError(f"There is no model file {path}: check the path.")
+    checksum = file_digest(path)
+    card = card_of(checksum)
+    if card is not None and is_sound(path, card.checksum):
+        return Verification(card.name, True, f"{path} is the published {card.name}.", path)
+    try:
+        checkpoint = open_checkpoint(path)
+        build_sam(checkpoint)
+    except SamStarError as err:
+        return Verification(path.name, False, str(err), path)
+    message = f"{path} is a complete {checkpoint.architecture} of your own: {checksum}."
+    return Verification(path.name, True, message, path)
 
 
 def _same_card(name: str, card: ModelCard) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from napari_samstar.sam.checkpoints import (
     build_sam,
     card_of,
     imported_models,
+    is_path,
     open_checkpoint,
 )
 from napari_samstar.sam.device import choose_device, is_out_of_memory
@@ -23,8 +23,6 @@ from napari_samstar.sam.resuming import ProgressCallback
 from napari_samstar.types import SamStarError
 
 __all__ = ["BUNDLED", "MODELS", "ModelCard", "ModelRow", "find_card", "listing", "load_model"]
-
-_SUFFIXES = (".pth", ".pt", ".safetensors", ".ckpt", ".bin")
 
 
 @dataclass(frozen=True)
@@ -148,12 +146,7 @@ def _locate(
         for record in imported_models():
             if record.name == text:
                 return _imported(record)
-    looks_like_path = (
-        isinstance(name_or_path, Path)
-        or text.lower().endswith(_SUFFIXES)
-        or any(separator in text for separator in (os.sep, "/"))
-    )
-    if not looks_like_path:
+    if not is_path(name_or_path):
         try:
             card = find_card(text)
         except SamStarError:
