@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from napari_samstar.proposals.logits import MAX_OFFSET, pack, pack_one, stability_score
-from napari_samstar.proposals.upsample import Upsampling, make_upsampling, scan, values
+from napari_samstar.proposals.scan import scan
+from napari_samstar.proposals.upsample import Upsampling, make_upsampling, values
 from napari_samstar.runs import MaskRuns
 
 SIZES = [

@@ -13,7 +13,8 @@ import torch
 from numpy.typing import NDArray
 
 from napari_samstar.proposals.logits import Packed, pack, pack_one, stability_score
-from napari_samstar.proposals.upsample import Upsampling, make_upsampling, scan
+from napari_samstar.proposals.scan import scan
+from napari_samstar.proposals.upsample import Upsampling, make_upsampling
 from napari_samstar.runs import MaskRuns
 from napari_samstar.types import SOURCES, Embedding, Progress, Proposals
 

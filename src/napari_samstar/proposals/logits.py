@@ -15,7 +15,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from napari_samstar.proposals.upsample import Upsampling, scan_kernel, tables
+from napari_samstar.proposals.scan import scan_kernel
+from napari_samstar.proposals.upsample import Upsampling, tables
 
 __all__ = ["MAX_OFFSET", "PackedLogits", "pack", "stability_score"]
 
