@@ -188,6 +188,11 @@ def test_tiff_of_planes_and_of_bits(tmp_path: Path) -> None:
     np.testing.assert_array_equal(
         load_micrograph(tmp_path / "a.tif").data, planes.transpose(1, 2, 0)
     )
+    many = np.dstack([planes.transpose(1, 2, 0)] * 2)
+    tifffile.imwrite(tmp_path / "d.tif", many, photometric="minisblack", planarconfig="contig")
+    np.testing.assert_array_equal(load_micrograph(tmp_path / "d.tif", channel=4).data, planes[1])
+    tifffile.imwrite(tmp_path / "c.tif", IMAGE, photometric="miniswhite")
+    np.testing.assert_array_equal(load_micrograph(tmp_path / "c.tif").data, 255 - IMAGE)
     tifffile.imwrite(tmp_path / "b.tif", IMAGE > 100, photometric="minisblack")
     np.testing.assert_array_equal(load_micrograph(tmp_path / "b.tif").data, IMAGE > 100)
 

@@ -41,10 +41,9 @@ def open_stack(path: Path, channel: int | None) -> Iterator[Stack]:
     titles = [_title(signal) for signal in images]
     areas = [int(np.prod(signal["data"].shape[-2:])) for signal in images]
     signal = images[choose(titles, areas.index(max(areas)), channel, path.name)]
-    yx = signal["axes"][-2:] if not _is_rgb(signal) else signal["axes"][-3:-1]
+    yx = signal["axes"][-2:]
     data = _values(signal["data"])
-    axes = "T" * (data.ndim - 2 - (data.ndim > len(signal["axes"]))) + "YX"
-    axes += "S" * (data.ndim - len(axes))
+    axes = "T" * (len(signal["axes"]) - 2) + "YX" + "S" * (data.ndim - len(signal["axes"]))
     yield Stack(
         data.shape,
         axes,
@@ -65,10 +64,6 @@ def _is_image(signal: Mapping[str, Any]) -> bool:
 
 def _is_energy(axis: Mapping[str, Any]) -> bool:
     return str(axis.get("units")) in ("eV", "keV") or "energy" in str(axis.get("name")).lower()
-
-
-def _is_rgb(signal: Mapping[str, Any]) -> bool:
-    return len(signal["axes"]) == 3 and signal["axes"][-1].get("size") in (3, 4)
 
 
 def _values(data: Any) -> Any:

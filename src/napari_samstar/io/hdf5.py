@@ -91,7 +91,7 @@ def _berkeley(file: Any, name: str, channel: int | None) -> Stack | None:
     dims = [group.get(f"dim{first + i}") for i in (data.ndim - 2, data.ndim - 1)]
     return _stack(
         data,
-        "TZYX"[4 - data.ndim :] if data.ndim < 4 else "TZYX",
+        "TZYX"[4 - data.ndim :],
         [_step(dim) for dim in dims],
         [dim.attrs.get("units") if dim is not None else None for dim in dims],
         {"kind": "Berkeley EMD", "images": names},

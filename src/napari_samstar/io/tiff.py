@@ -38,15 +38,20 @@ def open_stack(path: Path, channel: int | None) -> Iterator[Stack]:
             raise SamStarError(f"{path.name} is a TIFF without images.")
         series = max(tiff.series, key=_area)
         page = series.keyframe
-        axes = "".join(a if a in "YXSC" else "T" for a in series.axes)
         shape = tuple(int(n) for n in series.shape)
+        axes = "".join(_letter(a, n) for a, n in zip(series.axes, shape, strict=True))
         scale, unit, source = _calibration(tiff, page)
         metadata: dict[str, Any] = {"calibration": source} if source else {}
         if tiff.is_ome or tiff.is_imagej or tiff.is_fei or tiff.is_sem or tiff.is_tvips:
             metadata["kind"] = next(k for k in _KINDS if getattr(tiff, f"is_{k}"))
 
+        inverted = page.photometric == 0 and np.dtype(series.dtype).kind in "bu"
+        if inverted:
+            metadata["photometric"] = "zero is white, inverted"
+
         def read(index: tuple[int | slice, ...]) -> Any:
-            return _read(path, series, page, index)
+            values = _read(path, series, page, index)
+            return (2**page.bitspersample - 1) - values if inverted else values
 
         dtype = np.dtype(series.dtype or np.uint8)
         chunk = () if page.compression == 1 else tuple(int(n) for n in page.chunks)
@@ -54,6 +59,13 @@ def open_stack(path: Path, channel: int | None) -> Iterator[Stack]:
 
 
 _KINDS = ("ome", "imagej", "fei", "sem", "tvips")
+
+
+def _letter(axis: str, size: int) -> str:
+    """Axis as a stack names it; samples that cannot be a color are channels."""
+    if axis == "S" and size not in (1, 3, 4):
+        return "C"
+    return axis if axis in "YXSC" else "T"
 
 
 def _area(series: Any) -> int:
