@@ -1,0 +1,145 @@
+"""Physical properties of every mask on offer, measured on first use and kept with the table."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_samstar.proposals.photometry import mean_gradient, photometry, running_sums
+from napari_samstar.proposals.segments import shapes
+from napari_samstar.runs import MaskRuns
+from napari_samstar.types import Proposals
+
+__all__ = ["NAMES", "column"]
+
+_SHAPE = (
+    "area",
+    "perimeter",
+    "circularity",
+    "solidity",
+    "aspect_ratio",
+    "eccentricity",
+    "orientation",
+    "major_axis",
+    "minor_axis",
+    "centroid_x",
+    "centroid_y",
+    "boundary_smoothness",
+    "border",
+    "equivalent_diameter",
+)
+_GRAY = ("mean", "std", "ring_mean", "ring_std", "contrast", "edge", "flux", "support")
+#: Every column there is.
+NAMES = _SHAPE + _GRAY
+
+_CHUNK = 256  # masks handed to a thread at once
+
+
+def column(proposals: Proposals, name: str) -> NDArray[np.float32]:
+    """One property of every mask, (N,) float32, kept in ``proposals.columns``.
+
+    Parameters
+    ----------
+    proposals : Proposals
+        The table; gray values are measured on its ``gray``.
+    name : str
+        One of `NAMES`. Lengths in px, areas in px. ``perimeter`` is Crofton's (four directions),
+        ``circularity`` 4 pi A / P^2 cut at 1, ``solidity`` area over convex area, axes those of
+        the ellipse with the same moments, ``orientation`` the angle of the major axis from the
+        rows' axis, -pi/2 to pi/2, ``boundary_smoothness`` 1 less the area of mask XOR that
+        ellipse over the mask's. ``contrast`` is (mean - ring_mean) / sqrt(std^2 + ring_std^2),
+        positive for bright masks; ``edge`` the mean gradient along the outline over the image's
+        mean; ``flux`` its outward fall in the same unit, ``support`` the share of the outline
+        where gray falls outwards less where it rises; ``border`` is 1 where the frame cuts.
+        Empty masks give zeros.
+
+    Raises
+    ------
+    KeyError
+        If there is no such column.
+    """
+    if name not in NAMES:
+        raise KeyError(f"There is no column '{name}'; known are {', '.join(NAMES)}.")
+    if name not in proposals.columns:
+        family = _shape_columns if name in _SHAPE else _gray_columns
+        for key, values in family(proposals).items():
+            proposals.columns[key] = np.asarray(values, np.float32)
+    known: NDArray[np.float32] = proposals.columns[name]
+    return known
+
+
+def _in_chunks(
+    runs: MaskRuns, measure: Callable[[Any, Any], NDArray[np.float64]]
+) -> NDArray[np.float64]:
+    """Measure chunks of masks on all cores; every row stands for itself, so order is kept."""
+    starts = range(0, len(runs), _CHUNK)
+
+    def work(start: int) -> NDArray[np.float64]:
+        return measure(runs.counts, runs.offsets[start : start + _CHUNK + 1])
+
+    if len(starts) < 2:
+        return measure(runs.counts, runs.offsets)
+    with ThreadPoolExecutor(min(os.cpu_count() or 1, 4)) as pool:
+        return np.concatenate(list(pool.map(work, starts)))
+
+
+def _shape_columns(proposals: Proposals) -> dict[str, NDArray[np.float64]]:
+    height, width = proposals.shape
+    table = _in_chunks(proposals.runs, lambda c, o: np.asarray(shapes(c, o, height, width)))
+    area, x, y, vxx, vyy, vxy, perimeter, convex, border, shared = table.T
+    spread = np.hypot((vxx - vyy) / 2, vxy)
+    large, small = (vxx + vyy) / 2 + spread, np.maximum((vxx + vyy) / 2 - spread, 0)
+    some = np.maximum(area, 1)
+    # a single row or column has no width by its moments: a pixel's own is added for the ratio
+    ratio = np.sqrt((large + 1 / 12) / (small + 1 / 12))
+    ellipse = 4 * np.pi * np.sqrt((large + 1 / 12) * (small + 1 / 12))
+    return {
+        "area": area,
+        "perimeter": perimeter,
+        "circularity": np.minimum(4 * np.pi * area / np.maximum(perimeter, 1e-9) ** 2, 1),
+        "solidity": area / np.maximum(convex, 1),
+        "aspect_ratio": np.where(area > 0, ratio, 0),
+        "eccentricity": np.sqrt(1 - small / np.maximum(large, 1e-12)) * (large > 0),
+        "orientation": np.where(
+            (vxx == vyy) & (vxy == 0), -np.pi / 4, 0.5 * np.arctan2(2 * vxy, vyy - vxx)
+        )
+        * (area > 0),
+        "major_axis": 4 * np.sqrt(large),
+        "minor_axis": 4 * np.sqrt(small),
+        "centroid_x": x,
+        "centroid_y": y,
+        "boundary_smoothness": np.clip(1 - (area + ellipse - 2 * shared) / some, 0, 1),
+        "border": border,
+        "equivalent_diameter": np.sqrt(4 * area / np.pi),
+    }
+
+
+def _gray_columns(proposals: Proposals) -> dict[str, NDArray[np.float64]]:
+    gray = proposals.gray
+    turned = np.ascontiguousarray(gray.T)
+    sums = running_sums(turned)
+    smooth = cv2.GaussianBlur(gray.astype(np.uint16) * np.uint16(256), (0, 0), 1.0)
+    f = np.ascontiguousarray(np.asarray(smooth, np.uint16).T)
+    average = float(mean_gradient(f))
+    table = _in_chunks(
+        proposals.runs, lambda c, o: np.asarray(photometry(c, o, turned, sums, f, average))
+    )
+    mean, std, ring_mean, ring_std, edge, flux, support = table.T
+    # one gray level is the least that 8 bits can tell
+    noise = np.sqrt(std**2 + ring_std**2 + 1)
+    return {
+        "mean": mean,
+        "std": std,
+        "ring_mean": ring_mean,
+        "ring_std": ring_std,
+        "contrast": (mean - ring_mean) / noise,
+        "edge": edge,
+        "flux": flux,
+        "support": support,
+    }
