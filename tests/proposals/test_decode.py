@@ -29,7 +29,7 @@ def test_cancel_keeps_what_was_decoded(micrograph: ss.Micrograph) -> None:
     whole = ss.propose(micrograph, sam, GRID)
     steps = propose_steps(micrograph, sam, GRID)
     for event in steps:
-        if event.stage == "decoding" and event.done == 2:
+        if event.stage == "decoding" and event.done == 32:
             kept = event.partial()
             steps.close()
             break

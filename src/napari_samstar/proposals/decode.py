@@ -16,6 +16,8 @@ from napari_samstar.proposals.logits import Packed, pack, pack_one, stability_sc
 from napari_samstar.proposals.scan import scan
 from napari_samstar.proposals.upsample import Upsampling, make_upsampling
 from napari_samstar.runs import MaskRuns
+from napari_samstar.sam.device import run_batched
+from napari_samstar.sam.embed import move
 from napari_samstar.types import SOURCES, Embedding, Progress, Proposals
 
 __all__ = ["Prompts", "decode_prompts", "point_prompts"]
@@ -102,11 +104,14 @@ def decode_prompts(
     frame = (int(gray.shape[0]), int(gray.shape[1]))
     rows = _Rows(embedding, frame, gray, source, layer, float(sam.mask_threshold), inner_only)
     upsampling: Upsampling | None = None
-    total = -(-len(prompts) // batch_size)
     with ThreadPoolExecutor(max_workers=max(1, min(4, os.cpu_count() or 1))) as pool:
-        for index, start in enumerate(range(0, len(prompts), batch_size)):
-            part = slice(start, start + batch_size)
-            low, iou = _run_decoder(sam, embedding, prompts, part)
+        results = run_batched(
+            lambda chosen, device: (chosen, *_run_decoder(sam, embedding, prompts, chosen, device)),
+            np.arange(len(prompts)),
+            batch_size,
+            sam.device,
+        )
+        for chosen, low, iou in results:
             if upsampling is None:
                 upsampling = make_upsampling(
                     (int(low.shape[2]), int(low.shape[3])),
@@ -114,29 +119,39 @@ def decode_prompts(
                     embedding.input_size,
                     embedding.original_size,
                 )
-            rows.add(low, iou, prompts.points[part, 0], upsampling, pool, keep_logits)
-            yield Progress("decoding", index + 1, total, partial=rows.table)
+            rows.add(low, iou, prompts.points[chosen, 0], upsampling, pool, keep_logits)
+            done = int(chosen[-1]) + 1
+            yield Progress("decoding", done, len(prompts), partial=rows.table)
     return rows.table()
 
 
 def _run_decoder(
-    sam: Any, embedding: Embedding, prompts: Prompts, part: slice
+    sam: Any,
+    embedding: Embedding,
+    prompts: Prompts,
+    part: NDArray[np.intp],
+    device: torch.device,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Low-resolution logits (B, M, h, w) and predicted IoU (B, M) of one batch."""
     from segment_anything.utils.transforms import ResizeLongestSide
 
     transform = ResizeLongestSide(sam.image_encoder.img_size)
-    device = sam.device
+    if sam.device.type != device.type:
+        sam.to(device)
     size = embedding.original_size
-    coordinates = torch.as_tensor(transform.apply_coords(prompts.points[part], size), device=device)
+    # as Meta's code has it, but for MPS, which knows no double precision
+    kind = torch.float32 if device.type == "mps" else torch.float64
+    points = transform.apply_coords(prompts.points[part], size)
+    coordinates = torch.as_tensor(points, dtype=kind, device=device)
     labels = torch.as_tensor(prompts.labels[part], dtype=torch.int, device=device)
     boxes = None
     if prompts.boxes is not None:
-        boxes = torch.as_tensor(transform.apply_boxes(prompts.boxes[part], size), device=device)
+        corners = transform.apply_boxes(prompts.boxes[part], size)
+        boxes = torch.as_tensor(corners, dtype=kind, device=device)
     with torch.inference_mode():
         sparse, dense = sam.prompt_encoder(points=(coordinates, labels), boxes=boxes, masks=None)
         low, iou = sam.mask_decoder(
-            image_embeddings=embedding.features,
+            image_embeddings=move(embedding.features, device),
             image_pe=sam.prompt_encoder.get_dense_pe(),
             sparse_prompt_embeddings=sparse,
             dense_prompt_embeddings=dense,

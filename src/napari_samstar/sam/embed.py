@@ -9,12 +9,13 @@ import torch
 from numpy.typing import NDArray
 
 from napari_samstar.cache import content_key
+from napari_samstar.sam.device import run_batched
 from napari_samstar.types import Embedding
 
 if TYPE_CHECKING:
     from napari_samstar.cache import Store
 
-__all__ = ["embed"]
+__all__ = ["embed", "move"]
 
 
 def embed(
@@ -61,12 +62,28 @@ def embed(
         if cached is not None:
             features = _unpack(cached, sam.device)
             return Embedding(features, crop_box, original_size, input_size)
-    with torch.inference_mode():
-        predictor.set_image(crop)
-    features = predictor.features
+    # one item: a GPU without memory for it hands over to the CPU, with one warning
+    (features,) = run_batched(
+        lambda _, device: _encode(predictor, crop, device), [crop], 1, sam.device
+    )
     if store is not None:
         store.put(key, _pack(features))
     return Embedding(features, crop_box, original_size, input_size)
+
+
+def _encode(predictor: Any, crop: NDArray[np.uint8], device: torch.device) -> Any:
+    if predictor.model.device.type != device.type:
+        predictor.model.to(device)
+    with torch.inference_mode():
+        predictor.set_image(crop)
+    return predictor.features
+
+
+def move(features: Any, device: torch.device) -> Any:
+    """Bring the encoder's output, a tensor or a tuple of tensors, to a device."""
+    if isinstance(features, (tuple, list)):
+        return tuple(t.to(device) for t in features)
+    return features.to(device)
 
 
 def _pack(features: Any) -> bytes:
@@ -82,5 +99,5 @@ def _unpack(data: bytes, device: Any) -> Any:
     from safetensors.torch import load
 
     tensors = load(data)
-    flat = tuple(tensors[name].to(device) for name in sorted(tensors))
-    return flat[0] if b'"kind":"tensor"' in data[:4096] else flat
+    flat = tuple(tensors[name] for name in sorted(tensors))
+    return move(flat[0] if b'"kind":"tensor"' in data[:4096] else flat, device)
