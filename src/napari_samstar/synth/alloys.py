@@ -92,7 +92,7 @@ def gamma_prime(rng: np.random.Generator, shape: tuple[int, int], settings: Synt
     """Dense rounded cells with bright channels, lobed and merged, and fine ones between them."""
     side = min(shape)
     spacing = log_uniform(rng, max(16, side / 25), side / 4)
-    channel = spacing * rng.uniform(0.05, 0.17)
+    channel = max(1.8, spacing * rng.uniform(0.05, 0.17))
     cubic = rng.random() < 0.35
     cells, depth, _ = voronoi(
         rng,
@@ -109,7 +109,7 @@ def gamma_prime(rng: np.random.Generator, shape: tuple[int, int], settings: Synt
     differ = left != right
     codes = np.unique(left[differ].astype(np.int64) * (number + 1) + right[differ])
     pairs = np.stack([codes // (number + 1), codes % (number + 1)], 1)
-    chosen = pairs[rng.random(len(pairs)) < rng.uniform(0, 0.12)]
+    chosen = pairs[rng.random(len(pairs)) < rng.uniform(0, 0.1)]
     for a, b in chosen.tolist():
         merge[b] = merge[a]
     owner = merge[cells]
@@ -123,7 +123,7 @@ def gamma_prime(rng: np.random.Generator, shape: tuple[int, int], settings: Synt
         rolled = np.roll(cells, step, axis)
         joined = (rolled != cells) & (np.roll(owner, step, axis) == owner)
         same |= joined | np.roll(joined, -step, axis)
-    soft = blur((solid | same).astype(np.float32), max(1.0, spacing * rng.uniform(0.04, 0.13)))
+    soft = blur((solid | same).astype(np.float32), max(1.0, channel * rng.uniform(0.4, 0.9)))
     solid = soft > 0.5
     # what is joined to the eye is one object, whatever cells it grew from
     number, pieces = cv2.connectedComponents(solid.astype(np.uint8), connectivity=4)
@@ -141,9 +141,8 @@ def gamma_prime(rng: np.random.Generator, shape: tuple[int, int], settings: Synt
     big = solid.astype(np.float32)
     sign = -1.0 if rng.random() < 0.8 else 1.0
     edge = max(0.7, spacing * rng.uniform(0.01, 0.04))
-    image = np.float32(step) * (
-        blur(big, edge) + np.float32(rng.uniform(0.3, 0.9)) * blur(fine, 0.8)
-    )
+    faint = np.float32(rng.uniform(0.3, 0.9))
+    image = np.float32(sign) * (blur(big, edge) + faint * blur(fine, 0.8))
     width = max(1.0, channel * rng.uniform(0.2, 0.5))
     rim = blur(big, width) * (1 - blur(big, width))
     image += np.float32(rng.uniform(-0.3, 2.2) * -sign) * rim

@@ -31,8 +31,8 @@ def airy_ring(rng: np.random.Generator, shape: tuple[int, int]) -> Field:
 def cells(rng: np.random.Generator, shape: tuple[int, int], settings: SynthSettings) -> Draft:
     """Spread cells in phase contrast: thin, granular, haloed, of hardly any mean contrast."""
     side = min(shape)
-    size = log_uniform(rng, side / 50, side / 10)
-    n = int(np.clip(rng.uniform(0.03, 0.45) * shape[0] * shape[1] / (4 * size**2), 3, 200))
+    size = log_uniform(rng, side / 45, side / 9)
+    n = int(np.clip(rng.uniform(0.06, 0.8) * shape[0] * shape[1] / (4 * size**2), 3, 250))
     radius = radii(rng, n, size, shape, settings, 0.3)
     table = shapes.spiky(rng, radius, np.exp(np.abs(rng.normal(0.4, 0.5, n))))
     round_ones = rng.random(n) < rng.uniform(0, 0.3)
@@ -48,7 +48,7 @@ def cells(rng: np.random.Generator, shape: tuple[int, int], settings: SynthSetti
     body = (1 - np.exp(-canvas.depth / np.float32(max(1.5, size * 0.15)))) * on
     coarse = max(2.0, size * rng.uniform(0.1, 0.3))
     granules = np.maximum(fractal(rng, shape, coarse, 2, 0.8) - rng.uniform(0.8, 1.8), 0)
-    phase = np.float32(rng.uniform(0.1, 0.5)) * tall * body
+    phase = np.float32(rng.uniform(0.05, 0.5)) * tall * body
     phase += np.float32(rng.uniform(0.05, 0.25)) * fractal(rng, shape, coarse * 2, 3, 0.7) * body
     phase += np.float32(rng.uniform(0.2, 1.2)) * tall * body * granules
     nucleus = np.exp(-((canvas.rho / np.float32(0.35)) ** 2)) * on

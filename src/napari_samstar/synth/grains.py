@@ -183,7 +183,7 @@ def grains(rng: np.random.Generator, shape: tuple[int, int], settings: SynthSett
 def melt_pools(rng: np.random.Generator, shape: tuple[int, int], settings: SynthSettings) -> Draft:
     """Etched cross-section of overlapping weld tracks, the last layer on top, under a mount."""
     h, w = shape
-    width = w * log_uniform(rng, 0.1, 0.5)
+    width = w * log_uniform(rng, 0.13, 0.5)
     depth = width * rng.uniform(0.25, 0.8)
     pitch = width * rng.uniform(0.45, 0.85)
     rise = depth * rng.uniform(0.3, 0.8)

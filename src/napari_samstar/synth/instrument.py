@@ -185,7 +185,7 @@ def record(
     dose = log_uniform(rng, 20, 20_000)
     if noise > 0:
         # a low-contrast image of a low dose would be noise alone
-        dose = max(dose / noise**2, float(rng.choice([4.0, 30.0, 100.0])) / contrast**2)
+        dose = max(dose / noise**2, float(rng.choice([10.0, 40.0, 200.0])) / contrast**2)
         correlated = rng.uniform(0.3, 1.2) if rng.random() < 0.35 else 0.0
         image = dose_noise(rng, image, dose, correlated)
         read = rng.uniform(0, 0.015) * noise * contrast

@@ -154,7 +154,7 @@ def particles_tem(
         painted = canvas.stars(place, table)
     labels, count = canvas.labels, canvas.count
     # diffraction contrast: most alike, some much darker, some nearly vanish
-    strength = log_uniform(rng, 0.15, 2.5) * np.exp(
+    strength = log_uniform(rng, 0.25, 2.5) * np.exp(
         rng.normal(0, log_uniform(rng, 0.02, 0.7), count)
     )
     strength[rng.random(count) < rng.uniform(0, 0.3)] *= rng.uniform(0.3, 2.5)

@@ -19,7 +19,7 @@ def spinodal(rng: np.random.Generator, shape: tuple[int, int], settings: SynthSe
     length. The objects are the connected pieces of the minority phase.
     """
     h, w = shape
-    wavelength = log_uniform(rng, 10, min(shape) / 5)
+    wavelength = log_uniform(rng, 16, min(shape) / 4)
     step = max(1, int(wavelength / 10))
     coarse = h // step + 2, w // step + 2
     sigma = wavelength / step / 6

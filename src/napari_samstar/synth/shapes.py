@@ -97,19 +97,22 @@ def facets(
 def spiky(
     rng: np.random.Generator, radius: NDArray[np.float64], aspect: NDArray[np.float64]
 ) -> Table:
-    """Spread cells: a small irregular body drawn out to two to five tips."""
+    """Spread cells: a body stretched between two to six tips, concave in between."""
     n = radius.size
-    table = blobs(rng, radius * rng.uniform(0.55, 0.85, n), np.ones(n), 0.16, 9).astype(float)
-    axis = rng.uniform(0, 2 * np.pi, n)
-    for j in range(5):
-        present = rng.random(n) < (1.0 if j < 2 else 0.4)
+    axis = rng.uniform(0, np.pi, n)
+    body = ellipses(radius * rng.uniform(0.5, 0.8, n), np.clip(aspect, 1, 3), axis)
+    table = body * blobs(rng, np.ones(n), np.ones(n), 0.1, 6).astype(np.float64)
+    for j in range(6):
+        present = rng.random(n) < (1.0 if j < 2 else 0.35)
         where = np.where(
-            j < 2, axis + np.pi * j + rng.normal(0, 0.35, n), rng.uniform(0, 2 * np.pi, n)
+            j < 2, axis + np.pi * j + rng.normal(0, 0.25, n), rng.uniform(0, 2 * np.pi, n)
         )
-        width = np.exp(rng.uniform(np.log(2.5), np.log(40), n))  # webbed to thread-like
-        reach = radius * np.where(j < 2, aspect * rng.uniform(0.4, 1.1, n), rng.uniform(0.2, 1, n))
-        bump = np.exp(width[:, None] * (np.cos(_THETA[None] - where[:, None]) - 1))
-        reach = reach * np.clip(width / 14, 0.3, 1)  # wide ones short, or they are tongues
+        width = np.exp(rng.uniform(np.log(5), np.log(60), n))  # webbed to thread-like
+        reach = radius * np.where(j < 2, aspect * rng.uniform(0.3, 1.0, n), rng.uniform(0.2, 1, n))
+        reach = reach * np.clip(width / 14, 0.4, 1)  # wide ones short, or they are tongues
+        near = np.cos(_THETA[None] - where[:, None])
+        # pointed: the angle, not its square, falls off
+        bump = np.exp(-np.sqrt(2 * width[:, None] * np.maximum(1 - near, 0)) * 1.3)
         table += (present * reach)[:, None] * bump
     return np.asarray(table, np.float32)
 
