@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import math
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,12 +14,17 @@ from napari_samstar.types import SamStarError
 
 __all__ = ["open_stack"]
 
+# version 5 begins with two headers of 64 and 320 bytes (WaveMetrics, Technical Note 003)
+_HEADERS = 384
+_POINTS, _DIMS = 64 + 12, 64 + 68
+
 
 @contextlib.contextmanager
 def open_stack(path: Path, channel: int | None) -> Iterator[Stack]:
     """Open an Igor wave (columns, rows[, layers]); `channel` counts the layers."""
     from igor2 import binarywave
 
+    _check(path)
     wave = binarywave.load(str(path))["wave"]
     data = wave["wData"]
     if data.ndim not in (2, 3):
@@ -28,7 +35,7 @@ def open_stack(path: Path, channel: int | None) -> Iterator[Stack]:
     image = data[..., picked] if data.ndim == 3 else data
     # Igor counts x first and its origin is at the lower left
     image = image.T[::-1]
-    steps, units = _calibration(wave["wave_header"], wave)
+    steps, units = _calibration(wave["wave_header"])
     yield Stack(
         image.shape,
         "YX",
@@ -38,6 +45,25 @@ def open_stack(path: Path, channel: int | None) -> Iterator[Stack]:
         units,
         {"title": titles[picked], "images": titles},
     )
+
+
+def _check(path: Path) -> None:
+    """Refuse headers that claim more than the file holds; igor2 would allocate it."""
+    with path.open("rb") as file:
+        head = file.read(_HEADERS)
+    order = "<" if head[:2] == b"\x05\0" else ">"
+    if struct.unpack_from(f"{order}h", head)[0] != 5:
+        raise SamStarError(f"{path.name} holds a curve, not an image: waves of version 5 do.")
+    if len(head) < _HEADERS:
+        raise SamStarError(f"{path.name} is cut short: its header is not complete.")
+    sizes = struct.unpack_from(f"{order}13i", head, 4)
+    (points,) = struct.unpack_from(f"{order}i", head, _POINTS)
+    dims = [n for n in struct.unpack_from(f"{order}4i", head, _DIMS) if n]
+    length = path.stat().st_size
+    whole = all(0 <= size <= length for size in sizes) and points == math.prod(dims) <= length
+    # all numbers of both headers add up to zero
+    if not whole or sum(struct.unpack(f"{order}192h", head)) % 2**16:
+        raise SamStarError(f"{path.name} is damaged: its header contradicts itself.")
 
 
 def _titles(wave: Any, layers: int) -> list[str]:
@@ -51,8 +77,6 @@ def _titles(wave: Any, layers: int) -> list[str]:
     return texts if len(texts) == layers else [str(i) for i in range(layers)]
 
 
-def _calibration(header: Any, wave: Any) -> tuple[Any, Any]:
-    if "sfA" not in header:  # versions 2 and 3 know no images
-        return None, None
+def _calibration(header: Any) -> tuple[Any, Any]:
     units = [b"".join(bytes(letter) for letter in axis) for axis in header["dimUnits"][:2]]
     return [float(header["sfA"][1]), float(header["sfA"][0])], [units[1], units[0]]

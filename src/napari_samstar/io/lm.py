@@ -48,7 +48,8 @@ def open_czi(path: Path, channel: int | None) -> Iterator[Stack]:
     """Open a Zeiss CZI file; its lengths are in meters."""
     import czifile
 
-    with czifile.CziFile(path) as file:
+    # opened here, because czifile leaves a damaged file open
+    with path.open("rb") as raw, czifile.CziFile(raw) as file:
         # the last axis "0" holds the color samples
         axes = _letters(file.axes.replace("0", "S"))
         shape = tuple(int(n) for n in file.shape)
