@@ -105,7 +105,7 @@ def bacteria(rng: np.random.Generator, shape: tuple[int, int], settings: SynthSe
         halo = rng.uniform(0.4, 1.6)
         image = phase_contrast(phase, halo, radius0 * rng.uniform(1.2, 4))
         image += np.float32(rng.uniform(0, 0.5)) * phase_contrast(phase, 1.0, radius0 * 8)
-        image += np.float32(log_uniform(rng, 0.01, 0.08)) * fractal(rng, shape, 12, 3)
+        image += np.float32(log_uniform(rng, 0.005, 0.06)) * fractal(rng, shape, 12, 3)
     elif mode == "fluorescence":
         image = phase if rng.random() < 0.6 else phase + np.exp(-canvas.depth / 1.5) * on
         image = image + np.float32(0.3) * blur(image, radius0 * 3)

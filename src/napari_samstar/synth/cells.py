@@ -75,7 +75,7 @@ def cells(rng: np.random.Generator, shape: tuple[int, int], settings: SynthSetti
         )
         dot = blur((specks.labels > 0).astype(np.float32), 0.7)
         image = image + np.float32(rng.normal(0, 0.4)) * (dot - blur(dot, 2.5))
-    image = image + np.float32(log_uniform(rng, 0.01, 0.12)) * fractal(rng, shape, 10, 3)
+    image = image + np.float32(log_uniform(rng, 0.005, 0.06)) * fractal(rng, shape, 10, 3)
     return Draft(
         np.asarray(image, np.float32),
         labels,

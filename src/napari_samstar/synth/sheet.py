@@ -44,19 +44,19 @@ def contact_sheet(
         tiles = []
         for k in range(columns):
             scene = generate(kind, (512, 512), seed + k, settings)
-            gray = np.rint(scene.image * 255).astype(np.uint8)
+            small = cv2.resize(scene.image, (tile, tile), interpolation=cv2.INTER_AREA)
+            gray = np.rint(np.asarray(small) * 255).astype(np.uint8)
             view = np.repeat(gray[..., None], 3, axis=2)
             if k == columns - 1:
+                pick = np.arange(tile) * 512 // tile
+                labels = scene.labels[np.ix_(pick, pick)]
                 edge = np.zeros(gray.shape, bool)
-                edge[:, 1:] |= scene.labels[:, 1:] != scene.labels[:, :-1]
-                edge[1:] |= scene.labels[1:] != scene.labels[:-1]
+                edge[:, 1:] |= labels[:, 1:] != labels[:, :-1]
+                edge[1:] |= labels[1:] != labels[:-1]
                 view[edge] = (255, 170, 0)
-            view = np.asarray(
-                cv2.resize(view, (tile, tile), interpolation=cv2.INTER_AREA), np.uint8
-            )
             tiles.append(view)
         row = np.ascontiguousarray(np.hstack(tiles))
-        cv2.rectangle(row, (0, 0), (12 + 9 * len(kind), 20), (0, 0, 0), -1)
+        cv2.rectangle(row, (0, 0), (10 + 8 * len(kind), 20), (0, 0, 0), -1)
         cv2.putText(
             row, kind, (5, 15), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (255, 255, 255), 1, cv2.LINE_AA
         )
