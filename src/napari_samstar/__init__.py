@@ -23,6 +23,7 @@ _PUBLIC = {
     "RewardLayerSettings": "settings",
     "RunSettings": "settings",
     "SelectSettings": "settings",
+    "SynthSettings": "settings",
     "load_micrograph": "io.read",
     "micrograph_from_array": "io.array",
     "to_rgb": "io.preprocess",

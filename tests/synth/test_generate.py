@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -10,6 +12,7 @@ from scipy import ndimage
 
 from napari_samstar.settings import SynthSettings
 from napari_samstar.synth import KINDS, Scene, generate
+from napari_samstar.synth.sheet import contact_sheet
 
 frames = st.tuples(st.integers(32, 200), st.integers(32, 200))
 often = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -127,3 +130,22 @@ def test_wrong_requests_are_named() -> None:
         generate("grains", (16, 64))
     with pytest.raises(ValueError, match="do not name"):
         generate(None, (64, 64), 0, SynthSettings(weights=(("cheese", 1.0),)))
+
+
+def test_drift_slides_image_and_truth_alike() -> None:
+    quiet = SynthSettings(
+        noise=0, max_blur=0, uneven=0, jpeg=0, overlay=0, scan_errors=0, charging=0, drift=1.0
+    )
+    for seed in range(5):
+        scene = generate("spinodal", (128, 128), seed, quiet)
+        assert_exact(scene, (128, 128), quiet.min_visible)
+        inside, outside = scene.image[scene.labels > 0], scene.image[scene.materials == 1]
+        assert abs(inside.mean() - outside.mean()) > 1.5 * (inside.std() + outside.std()) / 2
+
+
+def test_the_documented_sheet_shows_every_kind() -> None:
+    sheet = contact_sheet(("grains", "oxide"), columns=2, tile=64)
+    assert sheet.shape == (128, 128, 3)
+    assert (sheet[:, 64:] == (255, 170, 0)).all(2).any()
+    page = (Path(__file__).parents[2] / "docs" / "synth.md").read_text(encoding="utf-8")
+    assert all(f"`{kind}`" in page for kind in KINDS)
