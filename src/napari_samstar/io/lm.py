@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -70,7 +71,11 @@ def _czi_scale(file: Any) -> list[float | None]:
     from xml.etree import ElementTree
 
     scale: dict[str, float] = {}
-    with contextlib.suppress(ElementTree.ParseError, AttributeError, TypeError, ValueError):
+    with (
+        contextlib.suppress(ElementTree.ParseError, AttributeError, TypeError, ValueError),
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("ignore", UserWarning)  # of metadata that is not there
         root = ElementTree.fromstring(file.metadata())
         for distance in root.iterfind(".//Scaling/Items/Distance"):
             scale[str(distance.get("Id"))] = float(distance.findtext("Value") or 0)

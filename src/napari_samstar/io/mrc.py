@@ -50,5 +50,5 @@ def _fits(path: Path) -> bool:
         (extended,) = struct.unpack_from(f"{order}i", head, 92)
         if mode in _BITS and min(columns, rows, sections) > 0 and extended >= 0:
             pixels = columns * rows * sections * _BITS[mode] // 8
-            return 1024 + extended + pixels <= path.stat().st_size
+            return bool(1024 + extended + pixels <= path.stat().st_size)
     return False

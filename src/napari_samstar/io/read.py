@@ -134,7 +134,7 @@ def _opened(path: Path, channel: int | None) -> Iterator[tuple[Stack, Format]]:
 def _plain_errors(path: Path, kind: Format | None = None) -> Iterator[None]:
     """Turn whatever a reader stumbles over into one sentence."""
     # these report there, at length, what is raised as well
-    loggers = [logging.getLogger(name) for name in ("tifffile", "rsciio", "igor2")]
+    loggers = [logging.getLogger(name) for name in ("tifffile", "rsciio", "igor2", "liffile")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.CRITICAL + 1)
