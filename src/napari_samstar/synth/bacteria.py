@@ -41,7 +41,7 @@ def colony(
 ) -> tuple[Array, Array]:
     """Places and directions of rods that grew side by side, in a few bent domains."""
     across, along = (
-        2 * radius * rng.uniform(0.95, 1.25),
+        2 * radius * rng.uniform(0.88, 1.2),
         (length + 2 * radius) * rng.uniform(0.97, 1.1),
     )
     reach = np.sqrt(n * across * along / np.pi)
