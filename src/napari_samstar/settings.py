@@ -247,7 +247,7 @@ class RewardLayerSettings(Settings):
     )
     predicted_iou: float = Field(0.0, ge=0.0, le=5.0, description="Weight of SAM's predicted IoU.")
     stability: float = Field(0.0, ge=0.0, le=5.0, description="Weight of stability.")
-    threshold: float = Field(0.0, ge=0.0, le=1.0, description="Lowest score kept.")
+    threshold: float = Field(0.45, ge=0.0, le=1.0, description="Lowest score kept.")
     max_overlap: float = Field(
         0.2, ge=0.0, le=1.0, description="Share of a mask that better ones may cover."
     )
