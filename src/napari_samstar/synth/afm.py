@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from napari_samstar.settings import SynthSettings
-from napari_samstar.synth import shapes
+from napari_samstar.synth import shapes, stars
 from napari_samstar.synth.noise import blur, coordinates, fractal, log_uniform, smooth
 from napari_samstar.synth.placing import centers, median_radius, radii
 from napari_samstar.synth.scene import Draft
@@ -40,7 +40,7 @@ def topography(rng: np.random.Generator, shape: tuple[int, int], settings: Synth
         n = int(np.clip(log_uniform(rng, 0.05, 0.5) * h * w / (np.pi * median**2), 3, 500))
         radius = radii(rng, n, median, shape, settings, rng.uniform(0.1, 0.5))
         canvas = shapes.Canvas(shape)
-        table = shapes.blobs(rng, radius, 1 + np.abs(rng.normal(0, 0.2, n)), rng.uniform(0, 0.1))
+        table = stars.blobs(rng, radius, 1 + np.abs(rng.normal(0, 0.2, n)), rng.uniform(0, 0.1))
         canvas.stars(centers(rng, n, shape, median), table, rng.choice([0.0, 0.2]))
         rise = rng.uniform(0.4, 1.2, canvas.count + 1).astype(np.float32)[canvas.labels]
         height += (

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_samstar.settings import SynthSettings
-from napari_samstar.synth import shapes
+from napari_samstar.synth import shapes, stars
 from napari_samstar.synth.grains import voronoi
 from napari_samstar.synth.noise import Field, blur, fractal, log_uniform, oriented, smooth
 from napari_samstar.synth.placing import centers, median_radius, radii, sampled
@@ -45,7 +45,7 @@ def precipitates(
     )
     radius = radii(rng, n, median, shape, settings, rng.uniform(0.08, 0.5))
     roughness = log_uniform(rng, 0.01, 0.15)
-    table = shapes.blobs(rng, radius, np.exp(np.abs(rng.normal(0, 0.15, n))), roughness)
+    table = stars.blobs(rng, radius, np.exp(np.abs(rng.normal(0, 0.15, n))), roughness)
     canvas = shapes.Canvas(shape)
     place = centers(rng, n, shape, median)
     canvas.stars(place, table, rng.choice([0.0, 0.1, 0.3]), rng.uniform(0, 3))
@@ -70,9 +70,7 @@ def precipitates(
     if rng.random() < 0.3:  # faint shapes below the surface: not counted
         below = shapes.Canvas(shape)
         m = max(2, n // 3)
-        below.stars(
-            centers(rng, m, shape), shapes.blobs(rng, np.resize(radius, m), np.ones(m), 0.1)
-        )
+        below.stars(centers(rng, m, shape), stars.blobs(rng, np.resize(radius, m), np.ones(m), 0.1))
         ghost = blur((below.labels > 0).astype(np.float32), max(2.0, median * 0.4))
         image += np.float32(sign * 0.2 * contrast) * ghost
     if rng.random() < 0.2:  # stains
@@ -134,7 +132,7 @@ def gamma_prime(rng: np.random.Generator, shape: tuple[int, int], settings: Synt
         n = int(rng.integers(30, 600))
         small = np.clip(spacing * rng.uniform(0.02, 0.06), 2.2, 12)
         radius = small * np.exp(rng.normal(0, 0.25, n))
-        table = shapes.blobs(rng, radius, 1 + np.abs(rng.normal(0, 0.15, n)), 0.05)
+        table = stars.blobs(rng, radius, 1 + np.abs(rng.normal(0, 0.15, n)), 0.05)
         canvas.stars(sampled(rng, n, shape, spacing), table, 0.0, rng.uniform(1, 3))
     labels = canvas.labels
     fine = (labels > number).astype(np.float32)
@@ -158,13 +156,13 @@ def carbides(rng: np.random.Generator, shape: tuple[int, int], settings: SynthSe
     n = int(rng.integers(8, 70))
     radius = radii(rng, n, coarse, shape, settings, rng.uniform(0.3, 0.6))
     aspect = np.exp(np.abs(rng.normal(0, 0.45, n)))
-    table = shapes.facets(rng, radius, rng.integers(4, 8, n), aspect, 0.35, log_uniform(rng, 4, 14))
+    table = stars.facets(rng, radius, rng.integers(4, 8, n), aspect, 0.35, log_uniform(rng, 4, 14))
     canvas = shapes.Canvas(shape)
     canvas.stars(sampled(rng, n, shape, side / 4), table, 0.25, 0.0)
     fine = np.clip(coarse * rng.uniform(0.15, 0.4), 2.2, None)
     m = int(rng.integers(50, 500))
     aspect = np.exp(np.abs(rng.normal(0, 0.4, m)))
-    table = shapes.blobs(rng, fine * np.exp(rng.normal(0, 0.35, m)), aspect, 0.1)
+    table = stars.blobs(rng, fine * np.exp(rng.normal(0, 0.35, m)), aspect, 0.1)
     canvas.stars(centers(rng, m, shape), table, 0.0, 0.8)
     if rng.random() < 0.5:  # packets of parallel rods, left over from pearlite
         for _ in range(int(rng.integers(1, 5))):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from napari_samstar.settings import SynthSettings
-from napari_samstar.synth import shapes
+from napari_samstar.synth import shapes, stars
 from napari_samstar.synth.noise import Field, blur, coordinates, fractal, log_uniform, smooth
 from napari_samstar.synth.placing import centers, radii, sampled
 from napari_samstar.synth.scene import Draft
@@ -34,11 +34,11 @@ def cells(rng: np.random.Generator, shape: tuple[int, int], settings: SynthSetti
     size = log_uniform(rng, side / 45, side / 9)
     n = int(np.clip(rng.uniform(0.06, 0.8) * shape[0] * shape[1] / (4 * size**2), 3, 250))
     radius = radii(rng, n, size, shape, settings, 0.3)
-    table = shapes.spiky(rng, radius, np.exp(np.abs(rng.normal(0.4, 0.5, n))))
+    table = stars.spiky(rng, radius, np.exp(np.abs(rng.normal(0.4, 0.5, n))))
     round_ones = rng.random(n) < rng.uniform(0, 0.3)
     if round_ones.any():
         k = int(round_ones.sum())
-        table[round_ones] = shapes.blobs(rng, radius[round_ones] * 0.7, np.ones(k), 0.05)
+        table[round_ones] = stars.blobs(rng, radius[round_ones] * 0.7, np.ones(k), 0.05)
     canvas = shapes.Canvas(shape)
     canvas.stars(sampled(rng, n, shape, 2 * size), table, rng.uniform(0, 0.15), 0.0, over=False)
     labels = canvas.labels
@@ -71,7 +71,7 @@ def cells(rng: np.random.Generator, shape: tuple[int, int], settings: SynthSetti
     m = int(rng.integers(0, 150))
     if m:
         specks.stars(
-            centers(rng, m, shape), shapes.blobs(rng, rng.uniform(0.8, 2.5, m), np.ones(m), 0.1)
+            centers(rng, m, shape), stars.blobs(rng, rng.uniform(0.8, 2.5, m), np.ones(m), 0.1)
         )
         dot = blur((specks.labels > 0).astype(np.float32), 0.7)
         image = image + np.float32(rng.normal(0, 0.4)) * (dot - blur(dot, 2.5))

@@ -9,7 +9,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from napari_samstar.settings import SynthSettings
-from napari_samstar.synth import shapes
+from napari_samstar.synth import shapes, stars
 from napari_samstar.synth.noise import Field, blur, fractal, log_uniform, oriented, smooth
 from napari_samstar.synth.scene import Draft
 
@@ -190,7 +190,7 @@ def melt_pools(rng: np.random.Generator, shape: tuple[int, int], settings: Synth
     top = h * rng.uniform(0.0, 0.35)
     rows = int((h - top) / rise) + 2
     canvas = shapes.Canvas(shape)
-    theta = shapes._THETA
+    theta = stars.DIRECTIONS
     for row in range(rows, -1, -1):  # later layers melt into earlier ones
         n = int(w / pitch) + 3
         x = (np.arange(n) - 1 + rng.random()) * pitch + rng.normal(0, 0.08 * pitch, n)

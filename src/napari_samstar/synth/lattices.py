@@ -9,7 +9,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from napari_samstar.settings import SynthSettings
-from napari_samstar.synth import shapes
+from napari_samstar.synth import shapes, stars
 from napari_samstar.synth.grains import voronoi
 from napari_samstar.synth.noise import blur, coordinates, fractal, log_uniform, smooth
 from napari_samstar.synth.scene import Draft
@@ -119,7 +119,7 @@ def regions(rng: np.random.Generator, shape: tuple[int, int]) -> tuple[NDArray[n
         count = int(rng.integers(1, 7))
         canvas = shapes.Canvas(shape)
         radius = min(h, w) * rng.uniform(0.08, 0.3, count)
-        table = shapes.facets(
+        table = stars.facets(
             rng, radius, rng.integers(5, 9, count), np.ones(count), 0.2, rng.uniform(8, 40)
         )
         canvas.stars(rng.random((count, 2)) * shape, table, 0.2)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_samstar.settings import SynthSettings
-from napari_samstar.synth import shapes
+from napari_samstar.synth import shapes, stars
 from napari_samstar.synth.noise import (
     Field,
     blur,
@@ -79,10 +79,10 @@ def oxide(rng: np.random.Generator, shape: tuple[int, int], settings: SynthSetti
             side * log_uniform(rng, 0.004, 0.02) * np.exp(rng.normal(0, 0.7, n)), 1.5, side / 10
         )
         flat = np.exp(np.abs(rng.normal(0, 0.5, n)))
-        table = shapes.blobs(rng, radius, flat, 0.2)
+        table = stars.blobs(rng, radius, flat, 0.2)
         if rng.random() < 0.5:
             lying = rng.normal(0, 0.15, n)
-            table = shapes.ellipses(radius, flat**2, lying)
+            table = stars.ellipses(radius, flat**2, lying)
         where = centers(rng, n, shape)
         dense = rng.random(count + 1) ** 2
         there = layer[

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_samstar.settings import SynthSettings
-from napari_samstar.synth import shapes
+from napari_samstar.synth import shapes, stars
 from napari_samstar.synth.noise import Field, blur, fractal, log_uniform, oriented
 from napari_samstar.synth.placing import centers, median_radius, radii, sampled
 from napari_samstar.synth.scene import Draft
@@ -18,7 +18,7 @@ Array = NDArray[np.float64]
 
 def upright_rim(
     rng: np.random.Generator, n: int, shape: tuple[int, int], radius: Array
-) -> tuple[Array, shapes.Table]:
+) -> tuple[Array, stars.Table]:
     """Places along an ellipse and outlines that stand across it, as in embryos."""
     a, b = min(shape) * rng.uniform(0.25, 0.48), min(shape) * rng.uniform(0.15, 0.48)
     t = np.sort(rng.uniform(0, 2 * np.pi, n))
@@ -28,7 +28,7 @@ def upright_rim(
     place = np.stack([x * s + y * c, x * c - y * s], 1) + np.array(shape) / 2
     across = np.arctan2(a * np.sin(t), b * np.cos(t)) + turn
     small = np.maximum(radius * min(1.0, (a + b) * 2.5 / float(radius.sum())), 2.5)
-    return place, shapes.ellipses(small, np.full(n, rng.uniform(1.5, 3)), across)
+    return place, stars.ellipses(small, np.full(n, rng.uniform(1.5, 3)), across)
 
 
 def pale_cells(
@@ -36,7 +36,7 @@ def pale_cells(
 ) -> tuple[Field, NDArray[np.int32]]:
     """Bright field: transparent cells, folded, one over the other; light left, and cell of a px."""
     n = len(place)
-    table = shapes.blobs(rng, radius * rng.uniform(3, 7, n), np.exp(rng.random(n) * 0.5), 0.12, 8)
+    table = stars.blobs(rng, radius * rng.uniform(3, 7, n), np.exp(rng.random(n) * 0.5), 0.12, 8)
     big = shapes.Canvas(shape)
     big.stars(place, table)
     absorbed = np.zeros(shape, np.float32)
@@ -52,7 +52,7 @@ def fluorescent(
     rng: np.random.Generator,
     canvas: shapes.Canvas,
     body: Field,
-    table: shapes.Table,
+    table: stars.Table,
     median: float,
 ) -> Field:
     """Glowing bodies, their own blur, and others far out of focus that are not counted."""
@@ -79,7 +79,7 @@ def nuclei(rng: np.random.Generator, shape: tuple[int, int], settings: SynthSett
     n = int(np.clip(cover * shape[0] * shape[1] / (np.pi * median**2), 2, 350))
     radius = radii(rng, n, median, shape, settings, rng.uniform(0.08, 0.35))
     aspect = np.exp(np.abs(rng.normal(0.1, 0.3, n)))
-    table = shapes.blobs(rng, radius, aspect, log_uniform(rng, 0.01, 0.08), 4)
+    table = stars.blobs(rng, radius, aspect, log_uniform(rng, 0.01, 0.08), 4)
     place = sampled(rng, n, shape, 1.5 * median)
     if mode == "fluorescence" and rng.random() < 0.1:
         place, table = upright_rim(rng, n, shape, radius)

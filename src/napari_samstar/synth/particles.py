@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_samstar.settings import SynthSettings
-from napari_samstar.synth import shapes
+from napari_samstar.synth import shapes, stars
 from napari_samstar.synth.noise import (
     Field,
     blur,
@@ -32,7 +32,7 @@ Array = NDArray[np.float64]
 
 def outlines(
     rng: np.random.Generator, radius: Array, form: str | None = None
-) -> tuple[shapes.Table, str]:
+) -> tuple[stars.Table, str]:
     """Radius tables of one family of outlines, and its name."""
     n = radius.size
     form = form or str(
@@ -43,32 +43,28 @@ def outlines(
     )
     one = np.ones(n)
     if form == "disc":
-        table = shapes.ellipses(radius, 1 + np.abs(rng.normal(0, 0.06, n)), rng.random(n) * np.pi)
+        table = stars.ellipses(radius, 1 + np.abs(rng.normal(0, 0.06, n)), rng.random(n) * np.pi)
     elif form == "ellipse":
-        table = shapes.ellipses(
-            radius, np.exp(np.abs(rng.normal(0, 0.5, n))), rng.random(n) * np.pi
-        )
+        table = stars.ellipses(radius, np.exp(np.abs(rng.normal(0, 0.5, n))), rng.random(n) * np.pi)
     elif form == "blob":
         aspect = np.exp(np.abs(rng.normal(0, 0.25, n)))
-        table = shapes.blobs(rng, radius, aspect, log_uniform(rng, 0.03, 0.25))
+        table = stars.blobs(rng, radius, aspect, log_uniform(rng, 0.03, 0.25))
     elif form == "lumpy":  # burrs, pollen, nodules
-        table = shapes.blobs(rng, radius, 1 + rng.random(n) * 0.3, rng.uniform(0.1, 0.35), 14)
+        table = stars.blobs(rng, radius, 1 + rng.random(n) * 0.3, rng.uniform(0.1, 0.35), 14)
     elif form == "facet":
         sides = rng.integers(3, 9, n)
         aspect = np.exp(np.abs(rng.normal(0, 0.2, n)))
-        table = shapes.facets(
+        table = stars.facets(
             rng, radius, sides, aspect, rng.uniform(0, 0.5), log_uniform(rng, 8, 80)
         )
     elif form == "cube":
         aspect = np.exp(np.abs(rng.normal(0, 0.08, n)))
-        table = shapes.facets(
-            rng, radius * 0.9, np.full(n, 4), aspect, 0.0, log_uniform(rng, 5, 60)
-        )
+        table = stars.facets(rng, radius * 0.9, np.full(n, 4), aspect, 0.0, log_uniform(rng, 5, 60))
     elif form == "rod":
         ratio = np.clip(log_uniform(rng, 1.8, 7) * np.exp(rng.normal(0, 0.15, n)), 1.2, 9)
-        table = shapes.facets(rng, radius * 0.9, np.full(n, 4), ratio, 0.0, log_uniform(rng, 4, 30))
+        table = stars.facets(rng, radius * 0.9, np.full(n, 4), ratio, 0.0, log_uniform(rng, 4, 30))
     else:
-        table = shapes.blobs(rng, radius, one, 0.08)
+        table = stars.blobs(rng, radius, one, 0.08)
         for part in (0, 1):
             pick = rng.random(n) < 0.4
             other, _ = outlines(rng, radius[pick], ("facet", "ellipse")[part])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from napari_samstar.settings import SynthSettings
-from napari_samstar.synth import shapes
+from napari_samstar.synth import shapes, stars
 from napari_samstar.synth.grains import voronoi
 from napari_samstar.synth.noise import fractal, log_uniform
 from napari_samstar.synth.particles import substrate, surface
@@ -24,10 +24,10 @@ def powder(rng: np.random.Generator, shape: tuple[int, int], settings: SynthSett
     height = radius + rng.normal(0, 0.4 * median, n)  # larger spheres stick out of the layer
     order = np.argsort(height)
     radius, place = radius[order], place[order]
-    table = shapes.blobs(rng, radius, 1 + np.abs(rng.normal(0, 0.08, n)), 0.015)
+    table = stars.blobs(rng, radius, 1 + np.abs(rng.normal(0, 0.08, n)), 0.015)
     odd = rng.random(n) < rng.uniform(0, 0.12)
     if odd.any():
-        table[odd] = shapes.blobs(rng, radius[odd], np.full(int(odd.sum()), 1.4), 0.15)
+        table[odd] = stars.blobs(rng, radius[odd], np.full(int(odd.sum()), 1.4), 0.15)
     canvas = shapes.Canvas(shape)
     # nothing may hide a lower sphere altogether: paint from the bottom, refuse deep burials
     canvas.stars(place, table, log_uniform(rng, 0.05, 0.5), 0.0)
@@ -40,7 +40,7 @@ def powder(rng: np.random.Generator, shape: tuple[int, int], settings: SynthSett
         where = place[host] + (radius[host] * rng.uniform(0.4, 1.1, host.size))[:, None] * np.stack(
             [np.sin(turn), np.cos(turn)], 1
         )
-        canvas.stars(where, shapes.blobs(rng, small, np.ones(host.size), 0.05), 1.0, 0.0)
+        canvas.stars(where, stars.blobs(rng, small, np.ones(host.size), 0.05), 1.0, 0.0)
     labels = canvas.labels
     on = labels > 0
     tone = rng.uniform(0.3, 0.5) + rng.normal(0, rng.uniform(0.02, 0.1), canvas.count + 1)

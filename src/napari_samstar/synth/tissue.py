@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from napari_samstar.settings import SynthSettings
-from napari_samstar.synth import shapes
+from napari_samstar.synth import shapes, stars
 from napari_samstar.synth.grains import voronoi
 from napari_samstar.synth.noise import blur, fractal, log_uniform, smooth
 from napari_samstar.synth.placing import centers
@@ -37,7 +37,7 @@ def tissue(rng: np.random.Generator, shape: tuple[int, int], settings: SynthSett
     inside = np.zeros(shape, np.int32)
     if n:
         size = np.clip(spacing * rng.uniform(0.1, 0.25), 4, None) * np.exp(rng.normal(0, 0.25, n))
-        table = shapes.blobs(rng, size, np.exp(np.abs(rng.normal(0.3, 0.4, n))), 0.08)
+        table = stars.blobs(rng, size, np.exp(np.abs(rng.normal(0.3, 0.4, n))), 0.08)
         place = centers(rng, n, shape)
         at = place.astype(int).clip(0, np.array(shape) - 1)
         fits = depth[at[:, 0], at[:, 1]] > size
@@ -56,7 +56,7 @@ def tissue(rng: np.random.Generator, shape: tuple[int, int], settings: SynthSett
     if m:
         small = np.clip(spacing * rng.uniform(0.02, 0.05), 1.5, 5)
         vesicles.stars(
-            centers(rng, m, shape), shapes.blobs(rng, np.full(m, small), np.ones(m), 0.05), 0.0, 1.0
+            centers(rng, m, shape), stars.blobs(rng, np.full(m, small), np.ones(m), 0.05), 0.0, 1.0
         )
         dots = (vesicles.labels > 0) & (inside == 0)
         ring = np.exp(-vesicles.depth / np.float32(0.8)) * dots

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from napari_samstar.settings import SynthSettings
-from napari_samstar.synth import shapes
+from napari_samstar.synth import shapes, stars
 from napari_samstar.synth.noise import Field, blur, coordinates, fractal, log_uniform
 from napari_samstar.synth.placing import centers, median_radius, radii
 from napari_samstar.synth.scene import Draft
@@ -48,7 +48,7 @@ def tomogram(rng: np.random.Generator, shape: tuple[int, int], settings: SynthSe
     cover = rng.uniform(0.6, 1.5) if packed else log_uniform(rng, 0.02, 0.3)
     n = int(np.clip(cover * shape[0] * shape[1] / (np.pi * median**2), 3, 600))
     radius = np.sort(radii(rng, n, median, shape, settings, rng.uniform(0.2, 0.7)))[::-1]
-    table = shapes.blobs(
+    table = stars.blobs(
         rng, radius, np.exp(np.abs(rng.normal(0, 0.3, n))), log_uniform(rng, 0.02, 0.2)
     )
     canvas = shapes.Canvas(shape)
