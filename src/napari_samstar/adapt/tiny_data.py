@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -84,9 +85,13 @@ def load_scene(index: int, settings: TrainTinySettings, folder: Path | None) -> 
 
 
 def make_batch(
-    step: int, settings: TrainTinySettings, folder: Path | None = None, held_out: bool = False
+    step: int,
+    settings: TrainTinySettings,
+    folder: Path | None = None,
+    rank: int = 0,
+    held_out: bool = False,
 ) -> Batch:
-    """Make the data of one step.
+    """Make one worker's data of one step.
 
     Parameters
     ----------
@@ -96,16 +101,20 @@ def make_batch(
         Sizes and seed.
     folder : Path or None
         See `load_scene`.
+    rank : int
+        Number of the worker.
     held_out : bool
         Use held-out scenes, small crops, and clicks (even steps) or boxes (odd steps).
     """
     rng = np.random.default_rng([settings.seed, step, int(held_out)])
     side = 256 if held_out else _crop_side(rng, step, settings)
-    side = min(side, settings.scene_size // 64 * 64 * 2, int(settings.pixels**0.5) // 64 * 64)
+    share = settings.pixels // (1 if held_out else settings.workers)
+    side = min(side, max(128, int((2 * share) ** 0.5) // 64 * 64))
     draw = rng.random()
     kind = ("click", "box", "both")[step % 2 if held_out else int((draw > 0.55) + (draw > 0.88))]
+    rng = np.random.default_rng([settings.seed, step, int(held_out), rank])
     parts = []
-    for _ in range(max(1, settings.pixels // side**2)):
+    for _ in range(max(1, share // side**2)):
         if held_out:
             index = HELD_OUT + int(rng.integers(1 << 20))
         else:  # new scenes join while training goes on
@@ -220,7 +229,7 @@ def _window(
 def _image(rng: np.random.Generator, gray: NDArray[np.uint16]) -> NDArray[np.uint8]:
     """(3, S, S) uint8 with another contrast, as other instruments and operators would give."""
     padding = gray == 256
-    x: NDArray[np.floating] = gray.astype(np.float32) / 255.0
+    x: Any = gray.astype(np.float32) / 255.0
     if rng.random() < 0.2:
         x = cv2.GaussianBlur(x, (0, 0), rng.uniform(0.4, 2.0))
     if rng.random() < 0.3:

@@ -17,6 +17,7 @@ from scipy.stats import spearmanr
 from segment_anything.modeling import Sam
 from torch import Tensor, nn
 
+from napari_samstar.adapt.team import Team
 from napari_samstar.adapt.tiny_data import Batch, make_batch
 from napari_samstar.adapt.tiny_losses import dense_loss, prompt_loss, true_iou
 from napari_samstar.sam.samstar_tiny import build_samstar_tiny
@@ -90,6 +91,24 @@ def train(
     out.mkdir(parents=True, exist_ok=True)
     folder = out / "scenes" if scenes is None else scenes
     folder.mkdir(parents=True, exist_ok=True)
+    with Team(settings.workers, _work, (settings, out, resume, folder)) as team:
+        _run(settings, out, progress, resume, folder, team)
+    return out / "samstar-tiny.safetensors"
+
+
+def _work(team: Team, settings: TrainTinySettings, out: Path, resume: bool, folder: Path) -> None:
+    _run(settings, out, None, resume, folder, team)
+
+
+def _run(
+    settings: TrainTinySettings,
+    out: Path,
+    progress: Callable[[Progress], None] | None,
+    resume: bool,
+    folder: Path,
+    team: Team,
+) -> None:
+    """Do one worker's part; the first also measures and writes."""
     torch.set_num_threads(settings.threads)
     torch.manual_seed(settings.seed)
     device = torch.device(settings.device)
@@ -100,21 +119,24 @@ def train(
     checkpoint = out / "checkpoint.pt"
     if resume and checkpoint.exists():
         first = _load(checkpoint, settings, model, average, optimizer)
-    elif (out / "curve.csv").exists():
-        (out / "curve.csv").unlink()
+    elif team.rank == 0:
+        (out / "curve.csv").unlink(missing_ok=True)
     losses: list[float] = []
-    for step, batch in _batches(first, settings, folder):
+    for step, batch in _batches(first, settings, folder, team.rank):
         late = step >= settings.steps * (1 - settings.frozen)
         model.train()
         if late:  # crops are few and large from now on: their statistics would be noise
             model.sam.image_encoder.eval()
         for group in optimizer.param_groups:
             group["lr"] = settings.learning_rate * _schedule(step, settings)
-        loss = _loss(model, batch, step, settings, device)
+        loss = _loss(model, batch, step, settings, team.rank)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
+        team.share(model)
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
+        if team.rank > 0:
+            continue
         _follow(average, model, min(settings.average, (1 + step) / (10 + step)))
         value = float(loss.detach())
         losses.append(value)
@@ -132,7 +154,6 @@ def train(
             export(average.sam, out / "samstar-tiny.safetensors")
         if progress is not None:
             progress(Progress("training", done, settings.steps, f"loss {value:.3f}"))
-    return out / "samstar-tiny.safetensors"
 
 
 def export(sam: Sam, path: Path) -> None:
@@ -153,7 +174,7 @@ def evaluate(model: _Trainee, settings: TrainTinySettings) -> dict[str, float]:
     device = next(model.parameters()).device
     chosen, best, boxed, predicted, reached = [], [], [], [], []
     for k in range(2 * _HELD_OUT_BATCHES):
-        batch = make_batch(k, settings, None, held_out=True)
+        batch = make_batch(k, settings, held_out=True)
         boxes = None if batch.boxes is None else batch.boxes.to(device)
         maps = model.maps(batch.images.to(device))
         logits, guess, _ = model.decode(maps, batch.points.to(device), boxes)
@@ -174,8 +195,9 @@ def evaluate(model: _Trainee, settings: TrainTinySettings) -> dict[str, float]:
 
 
 def _loss(
-    model: _Trainee, batch: Batch, step: int, settings: TrainTinySettings, device: torch.device
+    model: _Trainee, batch: Batch, step: int, settings: TrainTinySettings, rank: int
 ) -> Tensor:
+    device = model.dense.weight.device
     target = batch.targets.to(device).float()
     points = batch.points.to(device)
     boxes = None if batch.boxes is None else batch.boxes.to(device)
@@ -187,6 +209,7 @@ def _loss(
     )
     generator = torch.Generator().manual_seed(settings.seed * 1_000_003 + step)
     if torch.rand((), generator=generator) < 0.35:  # correct the first answer
+        generator.manual_seed((settings.seed * 1_000_003 + step) * 64 + rank)
         rows = iou.argmax(-1)[..., None, None, None].expand(-1, -1, 1, *logits.shape[-2:])
         drawn = logits.detach().gather(2, rows).squeeze(2).clamp(-32, 32)
         points = torch.cat([points, _corrections(drawn, target, generator)], dim=2)
@@ -208,18 +231,20 @@ def _corrections(drawn: Tensor, target: Tensor, generator: torch.Generator) -> T
     return click.unsqueeze(2)
 
 
-def _batches(first: int, settings: TrainTinySettings, folder: Path) -> Iterator[tuple[int, Batch]]:
+def _batches(
+    first: int, settings: TrainTinySettings, folder: Path, rank: int
+) -> Iterator[tuple[int, Batch]]:
     """Batches in order, made a few ahead in another thread."""
     ahead = 3
     with ThreadPoolExecutor(1) as pool:
         waiting = [
-            pool.submit(make_batch, s, settings, folder)
+            pool.submit(make_batch, s, settings, folder, rank)
             for s in range(first, min(first + ahead, settings.steps))
         ]
         for step in range(first, settings.steps):
             batch = waiting.pop(0).result()
             if step + ahead < settings.steps:
-                waiting.append(pool.submit(make_batch, step + ahead, settings, folder))
+                waiting.append(pool.submit(make_batch, step + ahead, settings, folder, rank))
             yield step, batch
 
 
@@ -285,7 +310,7 @@ def _load(path: Path, settings: TrainTinySettings, *parts: Any) -> int:
 
 def _stream(settings: TrainTinySettings) -> str:
     """Name what must not change when a run is resumed."""
-    kept = {"seed", "scenes", "scene_size", "pixels", "prompts"}
+    kept = {"seed", "scenes", "scene_size", "pixels", "prompts", "workers"}
     return settings.model_dump_json(include=kept)
 
 
