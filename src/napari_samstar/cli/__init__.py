@@ -12,8 +12,12 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from napari_samstar import __version__
-from napari_samstar.cli import demo, models, run, synth, train
+from napari_samstar.cli.demo import add_parser as add_demo
 from napari_samstar.cli.errors import FAILED, STOPPED, explain
+from napari_samstar.cli.models import add_parser as add_models
+from napari_samstar.cli.run import add_parser as add_run
+from napari_samstar.cli.synth import add_parser as add_synth
+from napari_samstar.cli.train import add_parser as add_train
 
 __all__ = ["main"]
 
@@ -35,8 +39,8 @@ def _parser() -> argparse.ArgumentParser:
         "--debug", action="store_true", help="show the whole traceback of an unexpected error"
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for module in (run, models, synth, train, demo):
-        module.add_parser(commands)
+    for add in (add_run, add_models, add_synth, add_train, add_demo):
+        add(commands)
     return parser
 
 
