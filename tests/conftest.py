@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import settings
+
+# test processes run side by side: one thread each, before anything counts cores
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # the first example of a test may compile, so none has a deadline
 settings.register_profile("samstar", deadline=None)

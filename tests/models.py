@@ -37,8 +37,8 @@ def small_sam(seed: int = 0, size: int = 128) -> Sam:
     with torch.no_grad():
         for mlp in sam.mask_decoder.output_hypernetworks_mlps:
             mlp.layers[-1].weight.mul_(60.0)
-        sam.mask_decoder.iou_prediction_head.layers[-1].weight.mul_(8.0)
-        sam.mask_decoder.iou_prediction_head.layers[-1].bias.fill_(0.7)
+        sam.mask_decoder.iou_prediction_head.layers[-1].weight.mul_(0.5)
+        sam.mask_decoder.iou_prediction_head.layers[-1].bias.fill_(0.5)
         sam.prompt_encoder.pe_layer.positional_encoding_gaussian_matrix.mul_(2.0)
     for parameter in sam.parameters():
         parameter.requires_grad_(False)

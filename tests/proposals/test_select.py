@@ -18,9 +18,9 @@ from napari_samstar.runs import MaskRuns
 from tests.models import small_sam
 
 DECODE = [
-    {"points_per_side": 9},
-    {"points_per_side": 6, "crop_n_layers": 1, "crop_overlap_ratio": 0.4},
-    {"points_per_side": 8, "crop_n_layers": 2, "crop_n_points_downscale_factor": 2},
+    {"points_per_side": 7},
+    {"points_per_side": 4, "crop_n_layers": 1, "crop_overlap_ratio": 0.4},
+    {"points_per_side": 4, "crop_n_layers": 2, "crop_n_points_downscale_factor": 2},
 ]
 AMG = [
     {"pred_iou_thresh": 0.0, "stability_score_thresh": 0.0, "box_nms_thresh": 1.0},
@@ -35,17 +35,22 @@ def image(seed: int, shape: tuple[int, int]) -> NDArray[np.uint8]:
     return np.random.default_rng(seed).integers(0, 255, (*shape, 3)).astype(np.uint8)
 
 
-@pytest.mark.parametrize("decode", DECODE)
-@pytest.mark.parametrize("shape", [(128, 128), (90, 217)])
-def test_equals_metas_generator(decode: dict, shape: tuple[int, int]) -> None:
+@pytest.mark.parametrize(
+    ("decode", "shape", "at_least"),
+    [(DECODE[0], (90, 217), 20), (DECODE[1], (256, 256), 2), (DECODE[2], (211, 300), 2)],
+)
+def test_equals_metas_generator(decode: dict, shape: tuple[int, int], at_least: int) -> None:
     sam = small_sam(seed=shape[0])
     micrograph = ss.Micrograph(image(1, shape).astype(np.float32))
     proposals = ss.propose(micrograph, sam, ss.DecodeSettings(**decode, sources=("grid",)))
     rgb = ss.to_rgb(micrograph, ss.PreprocessSettings())
     total = 0
     for amg in AMG:
-        theirs = SamAutomaticMaskGenerator(sam, **decode, **amg).generate(rgb)
         ours = ss.select(proposals, ss.AmgSettings(**amg)).masks()
+        try:
+            theirs = SamAutomaticMaskGenerator(sam, **decode, **amg).generate(rgb)
+        except IndexError:  # what Meta's code makes of crops without any mask
+            theirs = []
         assert len(ours) == len(theirs)
         for a, b in zip(ours, theirs, strict=True):
             assert np.array_equal(a["segmentation"], b["segmentation"])
@@ -57,7 +62,7 @@ def test_equals_metas_generator(decode: dict, shape: tuple[int, int]) -> None:
             stable = b["stability_score"]
             assert a["stability_score"] == pytest.approx(stable, abs=1e-6, nan_ok=True)
         total += len(theirs)
-    assert total > 20  # otherwise nothing was compared
+    assert total >= at_least  # otherwise nothing was compared
 
 
 def test_fewer_crop_layers_than_decoded_are_free() -> None:

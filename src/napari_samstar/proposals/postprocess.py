@@ -47,7 +47,8 @@ def clean_masks(
             full = np.full((height, width), changed[i])
             rows.append(encode_window(full, 0, 0, height, width))
             continue
-        x0, y0 = max(int(boxes[i, 0]) - 1, 0), max(int(boxes[i, 1]) - 1, 0)
+        # an even origin: OpenCV numbers components by blocks of 2x2, which settles ties
+        x0, y0 = max(int(boxes[i, 0]) - 1, 0) & ~1, max(int(boxes[i, 1]) - 1, 0) & ~1
         x1, y1 = min(int(boxes[i, 2]) + 1, width - 1), min(int(boxes[i, 3]) + 1, height - 1)
         strips = (width * y0, width * (height - 1 - y1), height * x0, height * (width - 1 - x1))
         if any(0 < strip < min_area for strip in strips):
