@@ -331,7 +331,7 @@ class TrainTinySettings(Settings):
     evaluate_every: int = Field(200, ge=1, description="Steps between held-out measurements.")
     checkpoint_every: int = Field(100, ge=1, description="Steps between checkpoints.")
     workers: int = Field(
-        1, ge=1, le=64, description="Processes that share each step; one for each core of a CPU."
+        2, ge=1, le=64, description="Processes that share each step on a CPU; a GPU takes one."
     )
-    threads: int = Field(2, ge=1, le=256, description="CPU threads of each process.")
+    threads: int = Field(1, ge=1, le=256, description="CPU threads of each process.")
     device: str = Field("cpu", description="Where to train: cpu, cuda, mps.")

@@ -23,7 +23,7 @@ QUICK = TrainTinySettings(
     prompts=3,
     warmup=1,
     checkpoint_every=2,
-    threads=1,
+    workers=1,
 )
 
 

@@ -91,6 +91,8 @@ def train(
     out.mkdir(parents=True, exist_ok=True)
     folder = out / "scenes" if scenes is None else scenes
     folder.mkdir(parents=True, exist_ok=True)
+    if settings.device != "cpu":
+        settings = settings.model_copy(update={"workers": 1})
     with Team(settings.workers, _work, (settings, out, resume, folder)) as team:
         _run(settings, out, progress, resume, folder, team)
     return out / "samstar-tiny.safetensors"
