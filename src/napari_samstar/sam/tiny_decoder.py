@@ -11,13 +11,20 @@ pixel but that one matrix product, so a prompt costs about a millisecond on a CP
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from napari_samstar.sam.tiny_encoder import LEVELS, Maps
+from napari_samstar.sam.tiny_geometry import (
+    CLICK_SIZE,
+    first_box,
+    fovea,
+    monomials,
+    over,
+    sample,
+    unit_grid,
+)
 
 __all__ = ["VOTE_SCALE", "Decoded", "TinyDecoder"]
 
@@ -28,37 +35,13 @@ _WIDTH = 128
 _HEADS = 4
 _MASKS = 4  # the first answers clear prompts alone, three share the ambiguous ones
 _ROI = 6  # samples along each side of a box
-_ROI_EXTENT = 1.4
 _LOOK = 10  # samples of the finished mask along each side, for the IoU head
 _UNIT = 64.0  # px; coordinates enter the linear head in this unit
-_CLICK_SIZE = 32.0  # px; half a side of the box first assumed around a click
 _MAX_LOGIT = 32.0
-_RINGS = ((4.0, 0), (8.0, 0), (16.0, 0), (16.0, 1), (32.0, 1), (64.0, 2), (128.0, 3), (256.0, 4))
 
 #: Logits (B, P, M, H/4, W/4), predicted IoU (B, P, M), boxes as center and half size
 #: (B, P, M, 4) px.
 Decoded = tuple[Tensor, Tensor, Tensor]
-
-
-def _sample(level: Tensor, xy: Tensor, size: tuple[int, int]) -> Tensor:
-    """Sample (B, C, h, w) at (B, Q, 2) x, y in px of the (H, W) input: (B, Q, C)."""
-    scale = xy.new_tensor([2.0 / size[1], 2.0 / size[0]])
-    grid = (xy * scale - 1.0).unsqueeze(2)
-    out = functional.grid_sample(level, grid, mode="bilinear", align_corners=False)
-    return out.squeeze(3).transpose(1, 2)
-
-
-def _fovea() -> tuple[Tensor, list[tuple[int, int]]]:
-    """Offsets (T, 2), px, and how many of them, in order, belong to which level."""
-    offsets = [(0.0, 0.0)] * len(LEVELS)
-    counts = [(i, 1) for i in range(len(LEVELS))]
-    for radius, level in _RINGS:
-        offsets += [
-            (radius * math.cos(k * math.pi / 4), radius * math.sin(k * math.pi / 4))
-            for k in range(8)
-        ]
-        counts.append((level, 8))
-    return torch.tensor(offsets), counts
 
 
 class _Look(nn.Module):
@@ -108,10 +91,10 @@ class TinyDecoder(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        offsets, self.counts = _fovea()
+        offsets, self.counts = fovea()
         self.register_buffer("offsets", offsets, persistent=False)
-        self.register_buffer("roi_grid", _unit_grid(_ROI), persistent=False)
-        self.register_buffer("look_grid", _unit_grid(_LOOK), persistent=False)
+        self.register_buffer("roi_grid", unit_grid(_ROI), persistent=False)
+        self.register_buffer("look_grid", unit_grid(_LOOK), persistent=False)
         everything = sum(c for _, c in LEVELS)
         self.point_input = nn.ModuleList(nn.Linear(c, _WIDTH) for _, c in LEVELS)
         self.point_place = nn.Parameter(torch.randn(len(offsets), _WIDTH) * 0.1)
@@ -171,7 +154,7 @@ class TinyDecoder(nn.Module):
         size = (int(height), int(width))
         if boxes is None and points.shape[2] == 0:
             boxes = points.new_tensor([0.0, 0.0, width, height]).expand(images, prompts, 4)
-        anchor = _anchor(points, boxes)
+        anchor = first_box(points, boxes)
         context, valid = self._context(maps, points, boxes, anchor, drawn, size)
         q = self.queries[first:last].expand(images * prompts, -1, -1)
         for look in self.first_look:
@@ -205,7 +188,7 @@ class TinyDecoder(nn.Module):
             start = 0
             for level, number in self.counts:
                 xy = where[..., start : start + number, :].flatten(1, 3)
-                seen = self.point_input[level](_sample(maps[level], xy, size))
+                seen = self.point_input[level](sample(maps[level], xy, size))
                 parts.append(seen.view(images * prompts, count, number, _WIDTH))
                 start += number
             labels = points[..., 2].flatten(0, 1)
@@ -231,11 +214,11 @@ class TinyDecoder(nn.Module):
         size: tuple[int, int],
     ) -> Tensor:
         """Tokens (B Q, T, d) of a grid over each of (B, Q, 4) boxes; Q counts P prompts by M."""
-        where = _over(boxes, self.roi_grid).flatten(1, 2)
-        seen = torch.cat([_sample(m, where, size) for m in maps], dim=-1)
+        where = over(boxes, self.roi_grid).flatten(1, 2)
+        seen = torch.cat([sample(m, where, size) for m in maps], dim=-1)
         token = self._with_drawn(self.roi_input(seen), drawn, where, size)
         token = token.view(-1, self.roi_grid.shape[0], _WIDTH) + self.roi_place
-        extra = self.box_size(torch.log(boxes[..., 2:] / _CLICK_SIZE)) + self.box_label.weight[kind]
+        extra = self.box_size(torch.log(boxes[..., 2:] / CLICK_SIZE)) + self.box_label.weight[kind]
         out: Tensor = token + extra.view(-1, 1, _WIDTH)
         return out
 
@@ -247,7 +230,7 @@ class TinyDecoder(nn.Module):
             none: Tensor = self.drawn(where.new_zeros(2))
             return token + none
         masks = drawn.flatten(0, 1).unsqueeze(1)
-        value = torch.tanh(_sample(masks, where.reshape(len(masks), -1, 2), size) / 4.0)
+        value = torch.tanh(sample(masks, where.reshape(len(masks), -1, 2), size) / 4.0)
         extra: Tensor = self.drawn(torch.cat([value, torch.ones_like(value)], dim=-1))
         return token + extra.view_as(token)
 
@@ -295,7 +278,7 @@ class TinyDecoder(nn.Module):
         place = place.expand(images, 2, height, width)
         vote = place + finest[:, -2:] * (VOTE_SCALE / _UNIT)
         image = torch.cat(
-            [finest, _monomials(place), _monomials(vote), torch.ones_like(place[:, :1])], dim=1
+            [finest, monomials(place), monomials(vote), torch.ones_like(place[:, :1])], dim=1
         )
         left = torch.cat([*rows, constant], dim=-1)
         flat = torch.bmm(left.flatten(1, 2), image.flatten(2))
@@ -305,40 +288,8 @@ class TinyDecoder(nn.Module):
     def _judge(self, q: Tensor, logits: Tensor, box: Tensor, size: tuple[int, int]) -> Tensor:
         """Predicted IoU (B, P, M): the head looks at the mask it judges."""
         masks = logits.detach().flatten(0, 2).unsqueeze(1)
-        where = _over(box.flatten(0, 2).unsqueeze(1), self.look_grid)
-        seen = torch.tanh(_sample(masks, where.flatten(1, 2), size).squeeze(-1) / 4.0)
+        where = over(box.flatten(0, 2).unsqueeze(1), self.look_grid)
+        seen = torch.tanh(sample(masks, where.flatten(1, 2), size).squeeze(-1) / 4.0)
         look = self.iou_look(seen).view_as(q)
         out: Tensor = torch.sigmoid(self.iou_head(torch.cat([q, look], dim=-1)).squeeze(-1))
         return out
-
-
-def _unit_grid(side: int) -> Tensor:
-    """(side^2, 2) x, y over a box of half size 1, somewhat beyond its edges."""
-    line = torch.linspace(-_ROI_EXTENT, _ROI_EXTENT, side)
-    y, x = torch.meshgrid(line, line, indexing="ij")
-    return torch.stack([x.flatten(), y.flatten()], dim=-1)
-
-
-def _over(boxes: Tensor, grid: Tensor) -> Tensor:
-    """Lay a (T, 2) grid over (B, Q, 4) boxes: (B, Q, T, 2), px."""
-    return boxes[..., None, :2] + boxes[..., None, 2:] * grid
-
-
-def _monomials(xy: Tensor) -> Tensor:
-    """(B, 5, H, W): x, y, x^2, x y, y^2."""
-    x, y = xy[:, :1], xy[:, 1:]
-    return torch.cat([x, y, x * x, x * y, y * y], dim=1)
-
-
-def _anchor(points: Tensor, boxes: Tensor | None) -> Tensor:
-    """Where to look first, (B, P, 4) center and half size: the box, else the object clicks."""
-    if boxes is not None:
-        half = ((boxes[..., 2:] - boxes[..., :2]) / 2).clamp(min=1.0)
-        return torch.cat([(boxes[..., 2:] + boxes[..., :2]) / 2, half], dim=-1)
-    labels = points[..., 2]
-    inside = (labels == 1).to(points.dtype)
-    # with no click on the object the others must do
-    weight = torch.where(inside.sum(-1, keepdim=True) > 0, inside, (labels >= 0).to(points.dtype))
-    total = weight.sum(-1, keepdim=True).clamp(min=1.0)
-    center = (points[..., :2] * weight.unsqueeze(-1)).sum(2) / total
-    return torch.cat([center, torch.full_like(center, _CLICK_SIZE)], dim=-1)
