@@ -33,7 +33,7 @@ PALETTE = np.array(
 
 _LARGEST = 2048  # longest side of the picture, px
 _SMALLEST = 768  # images smaller than this are enlarged
-_FILL = 0.25
+_FILL = 0.4
 _BAR_SHARE = 0.25  # longest scale bar, share of the picture's width
 
 
