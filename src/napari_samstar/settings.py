@@ -242,12 +242,18 @@ class RewardLayerSettings(Settings):
         1.0, ge=0.0, le=5.0, description="Weight of the gradient along the outline."
     )
     solidity: float = Field(1.0, ge=0.0, le=5.0, description="Weight of area over convex area.")
-    circularity: float = Field(
-        0.0, ge=0.0, le=5.0, description="Weight of 4 pi area / perimeter^2."
+    support: float = Field(
+        1.0, ge=0.0, le=5.0, description="Weight of the share of the outline that is an edge."
     )
+    circularity: float = Field(
+        0.5, ge=0.0, le=5.0, description="Weight of 4 pi area / perimeter^2."
+    )
+    size: float = Field(1.0, ge=0.0, le=5.0, description="Weight of size: larger masks first.")
     predicted_iou: float = Field(0.0, ge=0.0, le=5.0, description="Weight of SAM's predicted IoU.")
-    stability: float = Field(0.0, ge=0.0, le=5.0, description="Weight of stability.")
-    threshold: float = Field(0.45, ge=0.0, le=1.0, description="Lowest score kept.")
+    stability: float = Field(
+        5.0, ge=0.0, le=5.0, description="Weight of stability; of regions, of how many agree."
+    )
+    threshold: float = Field(0.4, ge=0.0, le=1.0, description="Lowest score kept.")
     max_overlap: float = Field(
         0.2, ge=0.0, le=1.0, description="Share of a mask that better ones may cover."
     )

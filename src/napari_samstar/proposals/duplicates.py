@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from napari_samstar.runs import MaskRuns, _intersection
 
-__all__ = ["distinct"]
+__all__ = ["agreement", "distinct"]
 
 
 @njit(cache=True, nogil=True)
@@ -198,3 +198,109 @@ def distinct(
             limit or len(runs),
         )
     )
+
+
+@njit(cache=True, nogil=True)
+def _agreement(
+    counts: NDArray[np.uint32],
+    offsets: NDArray[np.int64],
+    areas: NDArray[np.int64],
+    boxes: NDArray[np.int32],
+    centers: NDArray[np.float64],
+    family: NDArray[np.int64],
+    families: int,
+    rows: NDArray[np.int64],
+    iou: float,
+) -> Any:
+    n = areas.size
+    size = 1024
+    while size < 4 * n:
+        size *= 2
+    keys = np.full(size, -1, np.int64)
+    heads = np.full(size, -1, np.int64)
+    after = np.full(n, -1, np.int64)
+    diagonals = np.empty(n)
+    for i in range(n):
+        if areas[i] == 0:
+            continue
+        level = int(np.log2(float(areas[i])))
+        cell = 0.5 * np.sqrt(2.0 ** (level + 1))
+        diagonals[i] = np.hypot(
+            float(boxes[i, 2] - boxes[i, 0] + 1), float(boxes[i, 3] - boxes[i, 1] + 1)
+        )
+        key = ((level << 20) + int(centers[i, 0] // cell) << 20) + int(centers[i, 1] // cell)
+        s = _place(keys, key)
+        keys[s] = key
+        after[i] = heads[s]
+        heads[s] = i
+    out = np.empty(rows.size, np.float32)
+    best = np.zeros(families)
+    for r in range(rows.size):
+        i = rows[r]
+        best[:] = 0
+        level = int(np.log2(float(max(areas[i], 1))))
+        reach = (1 - iou) * diagonals[i]
+        for b in range(max(level - 1, 0), level + 2):
+            cell = 0.5 * np.sqrt(2.0 ** (b + 1))
+            x_low = max(int((centers[i, 0] - reach) // cell), 0)
+            y_low = max(int((centers[i, 1] - reach) // cell), 0)
+            for cx in range(x_low, int((centers[i, 0] + reach) // cell) + 1):
+                for cy in range(y_low, int((centers[i, 1] + reach) // cell) + 1):
+                    s = _place(keys, ((b << 20) + cx << 20) + cy)
+                    j = heads[s] if keys[s] != -1 else -1
+                    while j >= 0:
+                        k = j
+                        j = after[j]
+                        small, large = min(areas[i], areas[k]), max(areas[i], areas[k])
+                        if small <= iou * large or best[family[k]] == 1:
+                            continue
+                        w = min(boxes[i, 2], boxes[k, 2]) - max(boxes[i, 0], boxes[k, 0]) + 1
+                        h = min(boxes[i, 3], boxes[k, 3]) - max(boxes[i, 1], boxes[k, 1]) + 1
+                        if w <= 0 or h <= 0 or int(w) * int(h) <= iou * large:
+                            continue
+                        shared = _intersection(
+                            counts[offsets[i] : offsets[i + 1]],
+                            counts[offsets[k] : offsets[k + 1]],
+                        )
+                        value = shared / (areas[i] + areas[k] - shared)
+                        best[family[k]] = max(best[family[k]], (value - iou) / (1 - iou))
+        out[r] = best.sum()
+    return out
+
+
+def agreement(
+    runs: MaskRuns, family: NDArray[np.int64], rows: NDArray[np.int64], iou: float = 0.6
+) -> NDArray[np.float32]:
+    """How many families of masks have one like each of `rows`.
+
+    Parameters
+    ----------
+    runs : MaskRuns
+        Masks of all families.
+    family : (N,) int64
+        Family of each mask, from 0.
+    rows : (K,) int64
+        Masks asked about.
+    iou : float
+        A family's vote grows from 0 at this IoU of its most similar mask to 1 at equality.
+
+    Returns
+    -------
+    (K,) float32
+        Sum of votes; at least 1, the mask's own.
+    """
+    if rows.size == 0:
+        return np.zeros(0, np.float32)
+    centers = _centroids(runs.counts, runs.offsets, runs.shape[0])
+    votes = _agreement(
+        runs.counts,
+        runs.offsets,
+        runs.areas(),
+        runs.boxes(),
+        centers,
+        family.astype(np.int64),
+        int(family.max()) + 1,
+        rows.astype(np.int64),
+        iou,
+    )
+    return np.asarray(votes, np.float32)

@@ -19,15 +19,20 @@ from napari_samstar.types import Proposals, SamStarError
 
 __all__ = ["score", "select_ranked"]
 
+# what one says of the coverage beforehand is a guess: masks may exceed its upper end by half
+_COVERAGE_SLACK = 1.5
+
 
 def score(proposals: Proposals, layer: RewardLayerSettings) -> NDArray[np.float32]:
     """Judge every mask by itself.
 
     The score is the weighted mean of these terms, each 0 to 1: contrast c / (c + 1) with the ring
     around, in the prior's polarity; edge e / (e + 2), where e is the fall of gray across the
-    outline in units of the image's mean gradient; solidity; circularity; predicted IoU (1/2 where
-    no network made the mask); stability (of regions: persistence). Without a prior polarity each
-    mask takes that of its own outline.
+    outline in units of the image's mean gradient; support, the share of the outline where gray
+    falls; solidity; circularity; size, the logarithm of the area over that of 2^16 px; predicted
+    IoU (1/2 where no network made the mask); stability (of regions: on how many methods agree; of
+    SAM's masks: half of predicted IoU times stability). Without a prior polarity each mask takes
+    that of its own outline.
 
     Parameters
     ----------
@@ -50,15 +55,20 @@ def score(proposals: Proposals, layer: RewardLayerSettings) -> NDArray[np.float3
     polarity = {"bright": 1.0, "dark": -1.0}.get(layer.prior.polarity or "")
     sign: Any = np.sign(flux) if polarity is None else polarity
     contrast, fall = np.maximum(contrast * sign, 0), np.maximum(flux * sign, 0)
+    by_network = ~np.isnan(proposals.predicted_iou)
+    known = np.clip(np.nan_to_num(proposals.predicted_iou), 0, 1)
+    steady = np.clip(np.nan_to_num(proposals.stability), 0, 1)
     terms = {
         "contrast": contrast / (contrast + 1),
         "edge": fall / (fall + 2),
         "solidity": column(proposals, "solidity"),
+        "support": np.maximum(column(proposals, "support") * sign, 0),
         "circularity": column(proposals, "circularity"),
-        "predicted_iou": np.where(
-            np.isnan(proposals.predicted_iou), 0.5, np.clip(proposals.predicted_iou, 0, 1)
-        ),
-        "stability": np.clip(np.nan_to_num(proposals.stability, nan=0.5), 0, 1),
+        "size": np.clip(np.log2(np.maximum(column(proposals, "area"), 1)) / 16, 0, 1),
+        "predicted_iou": np.where(by_network, known, 0.5),
+        # SAM's stability is near 1 for most masks; half of it, times its own estimate of the
+        # mask's quality, stands beside regions on which a few methods agree
+        "stability": np.where(by_network, 0.5 * known * steady, steady),
     }
     weights = {name: float(getattr(layer, name)) for name in terms}
     total = np.zeros(len(proposals), np.float64)
@@ -142,7 +152,8 @@ def select_ranked(
         Their scores; zeros and those under ``layer.threshold`` are never kept.
     layer : RewardLayerSettings
         ``max_overlap`` is the share of the smaller of two masks that both may cover. Where the
-        prior knows the coverage, masks that would exceed its upper end are passed over.
+        prior knows the coverage, masks that would exceed its upper end by more than half are passed
+        over.
 
     Returns
     -------
@@ -155,7 +166,7 @@ def select_ranked(
         return order
     height, width = proposals.shape
     coverage = layer.prior.coverage
-    budget = np.inf if coverage is None else coverage[1] * height * width
+    budget = np.inf if coverage is None else _COVERAGE_SLACK * coverage[1] * height * width
     kept = _keep(
         proposals.runs.counts,
         proposals.runs.offsets,

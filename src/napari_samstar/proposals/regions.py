@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_samstar.proposals.component_tree import max_tree, select_nodes, subtree_layout
-from napari_samstar.proposals.duplicates import distinct
+from napari_samstar.proposals.duplicates import agreement, distinct
 from napari_samstar.proposals.emit import emit_nodes
 from napari_samstar.proposals.reframe import reframe
 from napari_samstar.proposals.watershed import (
@@ -57,7 +57,8 @@ class Regions:
     runs : MaskRuns
         The N masks, each 4-connected.
     persistence : (N,) float32
-        0 to 1: share of the gray range (or of the border's height) over which the region exists.
+        0 to 1: v / (v + 2), where v is the number of independent trees (of 17) that hold nearly the
+        same region, weighted by how nearly; what many methods find is likely to be there.
     kind : (N,) uint8
         Index into `KINDS`.
     """
@@ -76,12 +77,12 @@ class _Found:
 
     runs: MaskRuns
     quality: NDArray[np.float32]
-    persistence: NDArray[np.float32]
     kind: NDArray[np.uint8]
+    persistence: NDArray[np.float32]
 
     def take(self, rows: NDArray[Any]) -> _Found:
         return _Found(
-            self.runs.take(rows), self.quality[rows], self.persistence[rows], self.kind[rows]
+            self.runs.take(rows), self.quality[rows], self.kind[rows], self.persistence[rows]
         )
 
 
@@ -139,14 +140,7 @@ def _of_large(
         cut = (boxes[:, 0] == 0) & (x0 > 0) | (boxes[:, 2] == w - 1) & (x0 + w < shape[1])
         cut |= (boxes[:, 1] == 0) & (y0 > 0) | (boxes[:, 3] == h - 1) & (y0 + h < shape[0])
         found = found.take(np.nonzero(~cut)[0])
-        parts.append(
-            _Found(
-                reframe(found.runs, shape, y0, x0),
-                found.quality,
-                found.persistence,
-                found.kind,
-            )
-        )
+        parts.append(replace(found, runs=reframe(found.runs, shape, y0, x0)))
     h, w = shape[0] // factor, shape[1] // factor
     if min(h, w) > 0:
         view = np.asarray(
@@ -162,15 +156,9 @@ def _of_large(
         boxes = found.runs.boxes()
         extent = np.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]) + 1
         found = found.take(np.nonzero(extent * factor > _OVERLAP - 2 * factor)[0])
-        parts.append(
-            _Found(
-                reframe(found.runs, shape, factor=factor),
-                found.quality,
-                found.persistence,
-                found.kind,
-            )
-        )
-    return _distinct(_join(parts, shape), settings, settings.max_rows)
+        parts.append(replace(found, runs=reframe(found.runs, shape, factor=factor)))
+    everything = _join(parts, shape)
+    return everything.take(_distinct(everything, settings, settings.max_rows))
 
 
 def _starts(length: int) -> list[int]:
@@ -210,7 +198,11 @@ def _of_block(
             yield Progress("regions", done + 1, len(jobs))
     finally:
         pool.shutdown(cancel_futures=True)
-    return _distinct(_join(parts, shape), settings, limit)
+    everything = _join(parts, shape)
+    rows = _distinct(everything, settings, limit)
+    family = np.repeat(np.arange(len(parts)), [part.quality.size for part in parts])
+    votes = agreement(everything.runs, family, rows)
+    return replace(everything.take(rows), persistence=votes / (votes + 2))
 
 
 def _families(
@@ -304,7 +296,6 @@ def _emit(
     area: Any,
     node: Any,
     quality: NDArray[np.float32],
-    persistence: NDArray[np.float32],
     kind: int,
     shape: tuple[int, int],
     limits: tuple[int, int, float],
@@ -321,8 +312,8 @@ def _emit(
         _Found(
             MaskRuns(counts, offsets, shape),
             quality[rows],
-            persistence[rows],
             np.full(rows.size, kind, np.uint8),
+            np.zeros(rows.size, np.float32),
         )
     ]
 
@@ -332,11 +323,9 @@ def _of_components(
 ) -> list[_Found]:
     low, high = float(f.min()), float(f.max())
     image = np.round((f - low) * (255 / max(high - low, 1e-6))).astype(np.uint8)
-    parent, level, area, outline, strength, node = max_tree(image, edge)
-    # how far one may lower the threshold from a component's to its parent's
-    persistence = (level.astype(np.float32) - level[parent]) / 255
+    parent, _, area, outline, strength, node = max_tree(image, edge)
     quality = _quality(strength, area, outline)
-    return _emit(parent, area, node, quality, persistence, kind, image.shape, limits)
+    return _emit(parent, area, node, quality, kind, image.shape, limits)
 
 
 def _of_basins(
@@ -351,18 +340,14 @@ def _of_basins(
     labels, count = watershed(relief, mask)
     if count == 0:
         return []
-    parent, area, outline, strength, birth, death, leaf = merge_tree(
-        labels, count, relief, edge, f, mode
-    )
+    parent, area, outline, strength, _, _, leaf = merge_tree(labels, count, relief, edge, f, mode)
     flat = labels.ravel()
     node = np.where(flat >= 0, leaf[np.maximum(flat, 0)], np.int32(-1))
-    persistence = np.where(np.isfinite(death), 1 - birth / np.maximum(death, 1e-6), 1)
     return _emit(
         parent,
         area,
         node,
         _quality(strength, area, outline),
-        np.clip(persistence, 0, 1).astype(np.float32),
         kind,
         relief.shape,
         limits,
@@ -382,7 +367,7 @@ def _of_split(
 def _join(parts: list[_Found], shape: tuple[int, int]) -> _Found:
     if not parts:
         none = np.zeros(0, np.float32)
-        return _Found(MaskRuns.empty(shape), none, none, np.zeros(0, np.uint8))
+        return _Found(MaskRuns.empty(shape), none, np.zeros(0, np.uint8), none)
     shifts = np.cumsum([0] + [part.runs.counts.size for part in parts])
     offsets = [part.runs.offsets[1:] + s for part, s in zip(parts, shifts[:-1], strict=True)]
     return _Found(
@@ -392,18 +377,18 @@ def _join(parts: list[_Found], shape: tuple[int, int]) -> _Found:
             shape,
         ),
         np.concatenate([part.quality for part in parts]),
-        np.concatenate([part.persistence for part in parts]),
         np.concatenate([part.kind for part in parts]),
+        np.concatenate([part.persistence for part in parts]),
     )
 
 
-def _distinct(found: _Found, settings: RegionSettings, limit: int) -> _Found:
-    """Near-duplicates dropped; if too many are left, the best of every octave of area."""
+def _distinct(found: _Found, settings: RegionSettings, limit: int) -> NDArray[np.int64]:
+    """Rows without near-duplicates; if too many are left, the best of every octave of area."""
     order = np.argsort(-found.quality, kind="stable")
-    found = found.take(distinct(found.runs, order, settings.duplicate_iou))
-    if len(found.runs) <= limit:
-        return found
-    rows, areas = np.arange(len(found.runs)), found.runs.areas()
+    rows = distinct(found.runs, order, settings.duplicate_iou)
+    if rows.size <= limit:
+        return rows
+    areas = found.runs.areas()
     low, high = 1, limit  # `low` an octave fits, `high` does not
     while high - low > 1:
         middle = (low + high) // 2
@@ -411,4 +396,4 @@ def _distinct(found: _Found, settings: RegionSettings, limit: int) -> _Found:
             high = middle
         else:
             low = middle
-    return found.take(_strongest(rows, areas, found.quality, low)[:limit])
+    return np.asarray(_strongest(rows, areas, found.quality, low)[:limit], np.int64)
