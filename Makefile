@@ -7,8 +7,8 @@ EXTRAS := all,em,afm,lm,docs,dev
 JOBS ?= 2
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3; do \
 	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
-# a new pyproject.toml makes a new stamp, and so a new installation
-STAMP := $(VENV)/.installed-$(shell cksum < pyproject.toml | tr ' ' '-')
+# a new pyproject.toml or Makefile makes a new stamp, and so a new installation
+STAMP := $(VENV)/.installed-$(shell cat pyproject.toml Makefile | cksum | tr ' ' '-')
 
 export LC_ALL ?= C.UTF-8
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
