@@ -119,7 +119,8 @@ def child(side: int, sources: str) -> None:
     asked = tuple(sources.split(","))
     proposals = ss.propose(micrograph, sam, ss.DecodeSettings(sources=asked))
     if asked == ("grid",):
-        selection = ss.select(proposals, ss.AmgSettings(pred_iou_thresh=0.5))
+        kept = {"pred_iou_thresh": 0.2, "stability_score_thresh": 0.5}
+        selection = ss.select(proposals, ss.AmgSettings(**kept))
     else:
         layer = ss.RewardLayerSettings()
         selection = ss.select(proposals, ss.SelectSettings(sources=asked, reward_layer=layer))
