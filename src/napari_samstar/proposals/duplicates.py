@@ -256,7 +256,11 @@ def _agreement(
                             continue
                         w = min(boxes[i, 2], boxes[k, 2]) - max(boxes[i, 0], boxes[k, 0]) + 1
                         h = min(boxes[i, 3], boxes[k, 3]) - max(boxes[i, 1], boxes[k, 1]) + 1
-                        if w <= 0 or h <= 0 or int(w) * int(h) <= iou * large:
+                        if w <= 0 or h <= 0:
+                            continue
+                        most = min(int(w) * int(h), small)  # they cannot share more
+                        bound = (most / (small + large - most) - iou) / (1 - iou)
+                        if bound <= best[family[k]]:
                             continue
                         shared = _intersection(
                             counts[offsets[i] : offsets[i + 1]],
