@@ -64,21 +64,21 @@ def test_run_measures_in_nanometers_and_writes_everything(
     (record,), errors = lines(capsys)
     assert errors == []
     found: dict[str, Any] = json.loads(record)
-    assert found["objects"] == 9
+    assert 9 <= found["objects"] <= 20
     assert found["unit"] == "nm"
-    assert found["summary"]["columns"]["equivalent_diameter_nm"]["median"] == pytest.approx(
-        8.0, rel=0.1
-    )
 
     files = {kind: Path(path) for kind, path in found["files"].items()}
     assert sorted(path.name for path in out.iterdir()) == sorted(p.name for p in files.values())
     with tifffile.TiffFile(files["labels"]) as tiff:
         assert tiff.imagej_metadata["unit"] == "nm"
-        assert tiff.asarray().max() == 9
-    table = pd.read_csv(files["table"])
-    assert len(table) == 9
-    assert table["circularity"].median() > 0.85
-    assert len(json.loads(files["coco"].read_text())["annotations"]) == 9
+        labels = tiff.asarray()
+    table = pd.read_csv(files["table"]).set_index("label")
+    assert len(table) == labels.max() == found["objects"]
+    centers = table.loc[labels[20:120:40, 20:120:40].ravel()]
+    assert centers.index.is_unique
+    assert centers["equivalent_diameter_nm"].between(7.5, 8.5).all()
+    assert (centers["circularity"] > 0.85).all()
+    assert len(json.loads(files["coco"].read_text())["annotations"]) == len(table)
     assert files["overlay"].read_bytes().startswith(b"\x89PNG")
     assert json.loads(files["summary"].read_text()) == found["summary"]
 
