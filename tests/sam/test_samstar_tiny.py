@@ -10,6 +10,7 @@ from segment_anything.modeling import Sam
 
 from napari_samstar.sam.samstar_tiny import build_samstar_tiny
 from napari_samstar.sam.tiny_encoder import LEVELS, pack_maps, unpack_maps
+from napari_samstar.sam.zoo import load_model
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +66,7 @@ def test_untrained_it_draws_about_the_ellipse_of_the_box(predictor):
     masks, _, _ = predictor.predict(box=np.array([20, 10, 59, 29]), multimask_output=False)
     y, x = np.mgrid[:60, :90]
     ellipse = ((x - 39.5) / 20) ** 2 + ((y - 19.5) / 10) ** 2 < 1
-    assert (masks[0] & ellipse).sum() / (masks[0] | ellipse).sum() > 0.75
+    assert _iou(masks[0], ellipse) > 0.75
 
 
 def test_a_prompt_does_not_feel_the_others_of_its_batch(sam, predictor):
@@ -110,3 +111,29 @@ def test_weights_go_in_as_half_precision_and_wrong_ones_are_refused(sam):
     )
     with pytest.raises(RuntimeError):
         build_samstar_tiny({"neck.weight": torch.zeros(1)})
+
+
+def test_bundled_weights_tell_one_of_many_equal_particles():
+    y, x = np.mgrid[:256, :256]
+    image = np.full((256, 256), 180.0)
+    centers = [(cx, cy) for cx in range(32, 256, 64) for cy in range(32, 256, 64)]
+    for cx, cy in centers:
+        image[(x - cx) ** 2 + (y - cy) ** 2 < 18**2] = 70
+    image += np.random.default_rng(0).normal(0, 8, image.shape)
+    rgb = np.repeat(image.clip(0, 255).astype(np.uint8)[..., None], 3, axis=2)
+    predictor = SamPredictor(load_model("samstar-tiny", device="cpu"))
+    predictor.set_image(rgb)
+    clicked, boxed = [], []
+    for cx, cy in centers[5:9]:
+        disc = (x - cx) ** 2 + (y - cy) ** 2 < 18**2
+        masks, iou, _ = predictor.predict(np.array([[cx + 5, cy - 4]]), np.array([1]))
+        clicked.append(_iou(masks[iou.argmax()], disc))
+        box = np.array([cx - 18, cy - 18, cx + 18, cy + 18])
+        masks, _, _ = predictor.predict(box=box, multimask_output=False)
+        boxed.append(_iou(masks[0], disc))
+    assert np.mean(clicked) > 0.75
+    assert np.mean(boxed) > 0.85
+
+
+def _iou(mask: np.ndarray, truth: np.ndarray) -> float:
+    return float((mask & truth).sum() / (mask | truth).sum())
