@@ -66,7 +66,7 @@ class Remembering(torch.nn.Module):
 def random_decode(rng: np.random.Generator, layers: int, small: bool) -> dict[str, Any]:
     """Draw the four parameters that need the network."""
     return {
-        "points_per_side": int(rng.integers(4, 5 if small or layers == 2 else 8)),
+        "points_per_side": int(rng.integers(4, 5 if small else (9, 6, 5)[layers])),
         "crop_n_layers": layers,
         "crop_overlap_ratio": float(rng.uniform(0.1, 0.5)),
         "crop_n_points_downscale_factor": int(rng.integers(1, 3)) if not small else 1,
