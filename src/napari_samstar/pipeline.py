@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -189,7 +190,7 @@ def _source_steps(
             tables.append((yield from model.crop(tuple(box), TILE_LAYER, decode, message)))
     if "regions" not in decode.sources and "prompted" not in decode.sources:
         return
-    found = yield from _regions(gray, regions or RegionSettings())
+    found = yield from _regions(gray, regions or RegionSettings(), model.store)
     if "regions" in decode.sources:
         tables.append(found)
     if "prompted" in decode.sources:
@@ -204,10 +205,17 @@ def _source_steps(
 
 
 def _regions(
-    gray: NDArray[np.uint8], settings: RegionSettings
+    gray: NDArray[np.uint8], settings: RegionSettings, store: Store | None
 ) -> Generator[Progress, None, Proposals]:
+    key = content_key("regions-1", repr(gray.shape), gray.tobytes(), settings.key())
+    cached = store.get(key) if store is not None else None
+    if cached is not None:
+        return from_bytes(cached, gray)
     found = yield from find_regions(gray, settings)
-    return table.from_masks(found.runs, gray, "regions", found.persistence)
+    made = table.from_masks(found.runs, gray, "regions", found.persistence)
+    if store is not None:
+        store.put(key, to_bytes(made))
+    return made
 
 
 @dataclass(frozen=True)
@@ -230,61 +238,51 @@ class _Model:
     ) -> Generator[Progress, None, Proposals]:
         """Decode the grid of one crop or tile, or find it decoded before."""
         tile = layer == TILE_LAYER
-        key = self._key(box, layer, decode)
+        decoding = partial(
+            decode_prompts,
+            source="tiles" if tile else "grid",
+            layer=layer,
+            keep_logits=not tile,
+            inner_only=tile,
+        )
+        size = (box[3] - box[1], box[2] - box[0])
+        prompts = point_prompts(crop_points(layer, size, decode))
+        return self._decoded(box, prompts, decoding, message)
+
+    def prompted(
+        self, box: tuple[int, int, int, int], prompts: Prompts, message: str
+    ) -> Generator[Progress, None, Proposals]:
+        """Decode prompts made from regions in one crop, or find them decoded before."""
+        decoding = partial(decode_prompts, source="prompted", keep_logits=False, inner_only=True)
+        return self._decoded(box, prompts, decoding, message)
+
+    def _decoded(
+        self,
+        box: tuple[int, int, int, int],
+        prompts: Prompts,
+        decoding: partial[Generator[Progress, None, Proposals]],
+        message: str,
+    ) -> Generator[Progress, None, Proposals]:
+        key = self._key(box, prompts, decoding.keywords)
         cached = self.store.get(key) if self.store is not None else None
         if cached is not None:
             yield Progress("decoding", 1, 1, message)
             return from_bytes(cached, self.gray)
         yield Progress("encoding", 0, 1, message)
         embedding = embed(self.sam, self.rgb, box, model_hash=self.hash, store=self.store)
-        made = yield from _told(
-            message,
-            decode_prompts(
-                self.sam,
-                embedding,
-                point_prompts(crop_points(layer, embedding.original_size, decode)),
-                self.gray,
-                source="tiles" if tile else "grid",
-                layer=layer,
-                batch_size=self.batch_size,
-                keep_logits=not tile,
-                inner_only=tile,
-            ),
-        )
+        steps = decoding(self.sam, embedding, prompts, self.gray, batch_size=self.batch_size)
+        made = yield from _told(message, steps)
         if self.store is not None:
             self.store.put(key, to_bytes(made))
         return made
 
-    def prompted(
-        self, box: tuple[int, int, int, int], prompts: Prompts, message: str
-    ) -> Generator[Progress, None, Proposals]:
-        """Decode prompts made from regions in one crop."""
-        yield Progress("encoding", 0, 1, message)
-        embedding = embed(self.sam, self.rgb, box, model_hash=self.hash, store=self.store)
-        return (
-            yield from _told(
-                message,
-                decode_prompts(
-                    self.sam,
-                    embedding,
-                    prompts,
-                    self.gray,
-                    source="prompted",
-                    batch_size=self.batch_size,
-                    keep_logits=False,
-                    inner_only=True,
-                ),
-            )
-        )
-
-    def _key(self, box: tuple[int, int, int, int], layer: int, decode: DecodeSettings) -> str:
+    def _key(self, box: tuple[int, int, int, int], prompts: Prompts, how: dict[str, Any]) -> str:
         if self.store is None:
             return ""
         x0, y0, x1, y1 = box
         pixels = np.ascontiguousarray(self.rgb[y0:y1, x0:x1]).tobytes()
-        return content_key(
-            "decoded-1", self.hash, pixels, repr((self.gray.shape, box, layer)), decode.key()
-        )
+        where = repr((self.gray.shape, box, self.batch_size, sorted(how.items())))
+        return content_key("decoded-2", self.hash, pixels, where, prompts.content())
 
 
 def _told(message: str, steps: Generator[Progress, None, T]) -> Generator[Progress, None, T]:

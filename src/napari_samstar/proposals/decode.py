@@ -46,6 +46,13 @@ class Prompts:
     def __len__(self) -> int:
         return int(self.points.shape[0])
 
+    def content(self) -> bytes:
+        """All prompts as bytes, for a cache key."""
+        boxes = b"" if self.boxes is None else b"boxes" + self.boxes.tobytes()
+        return (
+            repr(self.points.shape).encode() + self.points.tobytes() + self.labels.tobytes() + boxes
+        )
+
 
 def point_prompts(points: NDArray[np.float64]) -> Prompts:
     """One foreground point (P, 2) for each prompt, as Meta's automatic generator asks."""
