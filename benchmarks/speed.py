@@ -142,14 +142,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", action="store_true", help="write docs/benchmarks.md")
     parser.add_argument("--large", action="store_true", help="also 10,000 x 10,000")
+    parser.add_argument("--only-speed", action="store_true", help="times, no memory")
+    parser.add_argument("--only-memory", action="store_true", help="memory, no times")
     parser.add_argument("--child", type=int)
     parser.add_argument("--sources", default="grid")
     options = parser.parse_args()
     if options.child:
         child(options.child, options.sources)
         return
-    times = table(speed())
-    print(times)
+    if not options.only_memory:
+        times = table(speed())
+        print(times)
+        if options.write:
+            write_section("Speed", times)
+    if options.only_speed:
+        return
     every = "grid,tiles,regions,prompted"
     sizes = [(1024, "grid"), (4096, "grid"), (4096, every)]
     if options.large:
@@ -157,7 +164,6 @@ def main() -> None:
     memory = table([peak_memory(*size) for size in sizes])
     print(memory)
     if options.write:
-        write_section("Speed", times)
         write_section("Memory", memory)
 
 
