@@ -282,7 +282,7 @@ class _Model:
         x0, y0, x1, y1 = box
         pixels = np.ascontiguousarray(self.rgb[y0:y1, x0:x1]).tobytes()
         where = repr((self.gray.shape, box, self.batch_size, sorted(how.items())))
-        return content_key("decoded-2", self.hash, pixels, where, prompts.content())
+        return content_key("decoded-3", self.hash, pixels, where, prompts.content())
 
 
 def _told(message: str, steps: Generator[Progress, None, T]) -> Generator[Progress, None, T]:

@@ -211,7 +211,7 @@ class _Rows:
         per_prompt = low.shape[1]
 
         def cut(index: int) -> tuple[NDArray[np.uint32], NDArray[np.int64], Packed | None]:
-            runs, stats = scan(
+            runs, stats, ladder = scan(
                 flat[index],
                 (0, 0),
                 upsampling,
@@ -220,7 +220,8 @@ class _Rows:
                 self._frame,
                 (y0, x0),
             )
-            return runs, stats, pack_one(flat[index], self._threshold) if keep_logits else None
+            packed = pack_one(flat[index], self._threshold, ladder) if keep_logits else None
+            return runs, stats, packed
 
         origin = np.array([x0, y0, x0, y0])
         for index, (runs, stats, packed) in enumerate(pool.map(cut, range(len(flat)))):

@@ -15,7 +15,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from napari_samstar.proposals.scan import scan_kernel
+from napari_samstar.proposals.scan import LADDER, scan_kernel
 from napari_samstar.proposals.upsample import Upsampling, tables
 
 __all__ = ["MAX_OFFSET", "PackedLogits", "pack", "stability_score"]
@@ -130,7 +130,7 @@ def _count(
             high,
         )
         y, x = windows[i, 0], windows[i, 1]
-        _, out[k] = scan_kernel(window, y, x, axes, threshold, offset, 1, 1, 0, 0, False)
+        _, out[k], _ = scan_kernel(window, y, x, axes, threshold, offset, 1, 1, 0, 0, False, 0.0)
     return out
 
 
@@ -146,6 +146,8 @@ class PackedLogits:
         Lengths times 4 plus level: 0 surely low, 1 surely high, 2 a value.
     values : (V,) float32
         The logits near the outlines.
+    ladder : (N, 17) float32
+        Stability scores at the offsets `LADDER`, which bound those at any other.
     run_offsets, value_offsets : (N + 1,) int64
         Where each mask's runs and values begin.
     threshold : float
@@ -159,6 +161,7 @@ class PackedLogits:
     windows: NDArray[np.int32]
     runs: NDArray[np.uint32]
     values: NDArray[np.float32]
+    ladder: NDArray[np.float32]
     run_offsets: NDArray[np.int64]
     value_offsets: NDArray[np.int64]
     threshold: float
@@ -189,6 +192,18 @@ class PackedLogits:
         )
         return window, (y, x)
 
+    def bounds(self, offset: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return the lowest and highest (N,) that stability at `offset` can be.
+
+        The score falls as the offset grows, so the next rungs of the ladder enclose it.
+        """
+        k = int(np.searchsorted(LADDER, np.float32(offset), side="right"))
+        zero = np.zeros(len(self), np.float32)
+        lower = self.ladder[:, k] if k < LADDER.size else zero
+        upper = self.ladder[:, k - 1]
+        unknown = np.isnan(lower) | np.isnan(upper)  # no logit above the lower cut
+        return np.where(unknown, 0, lower), np.where(unknown, 1, upper)
+
     def stability(self, rows: NDArray[np.intp], offset: float) -> NDArray[np.float32]:
         """Stability scores of `rows` at `offset` logits, exactly as from full-size logits."""
         out = np.empty(len(rows), np.float32)
@@ -217,13 +232,28 @@ def stability_score(stats: NDArray[np.int64]) -> np.float32:
     return np.float32(stats[1]) / np.float32(stats[2])
 
 
-Packed = tuple[NDArray[np.int32], NDArray[np.uint32], NDArray[np.float32]]
+@dataclass(frozen=True)
+class Packed:
+    """Packed logits of one mask; see `PackedLogits`."""
+
+    window: NDArray[np.int32]
+    runs: NDArray[np.uint32]
+    values: NDArray[np.float32]
+    ladder: NDArray[np.float32]
+
+    @property
+    def nbytes(self) -> int:
+        """Memory held, bytes."""
+        return self.runs.nbytes + self.values.nbytes + self.ladder.nbytes
 
 
-def pack_one(logits: NDArray[np.float32], threshold: float) -> Packed:
-    """Pack one mask's (h, w) logits."""
-    packed: Packed = _pack(logits, threshold - MAX_OFFSET - 0.01, threshold + MAX_OFFSET + 0.01)
-    return packed
+def pack_one(logits: NDArray[np.float32], threshold: float, ladder: NDArray[np.int64]) -> Packed:
+    """Pack one mask's (h, w) logits, with the ladder of counts that `scan` gave for it."""
+    cuts = (threshold - MAX_OFFSET - 0.01, threshold + MAX_OFFSET + 0.01)
+    window, runs, values = _pack(logits, *cuts)
+    with np.errstate(invalid="ignore"):
+        scores = ladder[0].astype(np.float32) / ladder[1].astype(np.float32)
+    return Packed(window, runs, values, scores)
 
 
 def pack(
@@ -235,12 +265,13 @@ def pack(
     """Join what `pack_one` gave for single masks."""
     run_offsets = np.zeros(len(parts) + 1, np.int64)
     value_offsets = np.zeros(len(parts) + 1, np.int64)
-    np.cumsum([p[1].size for p in parts], out=run_offsets[1:])
-    np.cumsum([p[2].size for p in parts], out=value_offsets[1:])
+    np.cumsum([p.runs.size for p in parts], out=run_offsets[1:])
+    np.cumsum([p.values.size for p in parts], out=value_offsets[1:])
     return PackedLogits(
-        np.array([p[0] for p in parts], np.int32).reshape(-1, 4),
-        np.concatenate([p[1] for p in parts]) if parts else np.zeros(0, np.uint32),
-        np.concatenate([p[2] for p in parts]) if parts else np.zeros(0, np.float32),
+        np.array([p.window for p in parts], np.int32).reshape(-1, 4),
+        np.concatenate([np.zeros(0, np.uint32), *(p.runs for p in parts)]),
+        np.concatenate([np.zeros(0, np.float32), *(p.values for p in parts)]),
+        np.array([p.ladder for p in parts], np.float32).reshape(-1, LADDER.size),
         run_offsets,
         value_offsets,
         threshold,

@@ -19,7 +19,10 @@ from numpy.typing import NDArray
 from napari_samstar.proposals.bilinear import across, blend, column
 from napari_samstar.proposals.upsample import Upsampling, tables
 
-__all__ = ["scan", "scan_kernel"]
+__all__ = ["LADDER", "scan", "scan_kernel"]
+
+#: Offsets at which stability is counted besides the one asked for, logits.
+LADDER = np.arange(17, dtype=np.float32) / 8
 
 #: Interpolated values may pass their neighbors' range by rounding alone, logits.
 _MARGIN = np.float32(1e-3)
@@ -50,6 +53,7 @@ def scan_kernel(
     crop_y: int,
     crop_x: int,
     want_runs: bool,
+    reach: float,
 ) -> Any:
     """See `scan`; walks the crop column by column and writes runs as it goes."""
     ym, ymw, yo, yow, ys, xm, xmw, xo, xow, xs, inner, outer = axes
@@ -57,7 +61,11 @@ def scan_kernel(
     n_y, n_x = ys.shape[0], xs.shape[0]
     cut = np.float32(threshold)
     above, below = np.float32(threshold + offset), np.float32(threshold - offset)
-    sure_high, sure_low = above + _MARGIN, below - _MARGIN
+    far = np.float32(max(reach, offset)) + _MARGIN
+    sure_high, sure_low = cut + far, cut - far
+    n_rungs = LADDER.size
+    # pixels by the number of rungs they are above, and by the first rung they are not below
+    over, under = np.zeros(n_rungs + 1, np.int64), np.zeros(n_rungs + 1, np.int64)
 
     runs = np.empty(256 if want_runs else 1, np.uint32)
     n_runs, run_start, inside = 0, 0, False
@@ -134,6 +142,12 @@ def scan_kernel(
                         value = blend(top, yow[y, 0], bottom, yow[y, 1], outer)
                     n_above += value > above
                     n_below += value > below
+                    height = (value - cut) * 8
+                    if height > 0:
+                        over[min(int(np.ceil(height)), n_rungs)] += 1
+                        under[0] += 1
+                    else:
+                        under[min(int(np.floor(-height)) + 1, n_rungs)] += 1
                     if value > cut:
                         n_cut += 1
                         y_min, y_max = min(y_min, y), max(y_max, y)
@@ -149,6 +163,8 @@ def scan_kernel(
                 n_cut += stop - start
                 n_above += stop - start
                 n_below += stop - start
+                over[n_rungs] += stop - start
+                under[0] += stop - start
                 y_min, y_max = min(y_min, start), max(y_max, stop - 1)
                 x_min, x_max = min(x_min, x), max(x_max, x)
             if (state == _HIGH) != inside:
@@ -171,7 +187,15 @@ def scan_kernel(
     if x_max < 0:
         y_min = y_max = x_min = x_max = 0
     stats = np.array([n_cut, n_above, n_below, x_min, y_min, x_max, y_max], np.int64)
-    return runs[:n_runs].copy(), stats
+    ladder = np.zeros((2, n_rungs), np.int64)
+    more, less = over[n_rungs], 0
+    for k in range(n_rungs - 1, -1, -1):
+        ladder[0, k] = more
+        more += over[k]
+    for k in range(n_rungs):
+        less += under[k]
+        ladder[1, k] = less
+    return runs[:n_runs].copy(), stats, ladder
 
 
 def scan(
@@ -182,9 +206,7 @@ def scan(
     offset: float,
     frame: tuple[int, int],
     crop_origin: tuple[int, int],
-    *,
-    want_runs: bool = True,
-) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
+) -> tuple[NDArray[np.uint32], NDArray[np.int64], NDArray[np.int64]]:
     """Cut one mask's logits, upsampled to its crop, without making them.
 
     Parameters
@@ -202,18 +224,26 @@ def scan(
         (H, W) of the whole image, px.
     crop_origin : tuple of int
         (y, x) of the crop in the image, px.
-    want_runs : bool
-        Whether to write run lengths, or only count.
 
     Returns
     -------
     runs : (R,) uint32
-        The mask in the image's frame (empty unless wanted).
+        The mask in the image's frame.
     stats : (7,) int64
         Pixels above the threshold, above threshold + offset, above threshold - offset; and the
         mask's box in the crop: x0, y0, x1, y1, inclusive, zeros if empty.
+    ladder : (2, 17) int64
+        Pixels above threshold + offset and above threshold - offset for the offsets `LADDER`.
     """
-    runs, stats = scan_kernel(
-        low, *origin, tables(upsampling), threshold, offset, *frame, *crop_origin, want_runs
+    runs, stats, ladder = scan_kernel(
+        low,
+        *origin,
+        tables(upsampling),
+        threshold,
+        offset,
+        *frame,
+        *crop_origin,
+        True,
+        float(LADDER[-1]),
     )
-    return runs, stats
+    return runs, stats, ladder

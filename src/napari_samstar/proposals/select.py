@@ -95,10 +95,9 @@ def _as_meta(proposals: Proposals, settings: SelectSettings, layers: int) -> Sel
     if amg.pred_iou_thresh > 0.0:
         usable &= ~from_sam | (iou > amg.pred_iou_thresh)
     usable &= ~_near_crop_edge(proposals)
-    stability = _stability_at(proposals, usable & from_sam, amg)
+    stability = _Stability(proposals, amg.stability_score_offset)
     if amg.stability_score_thresh > 0.0:
-        # NaN (no logit above the lower cut) passes no threshold
-        usable &= ~from_sam | (stability >= amg.stability_score_thresh)
+        usable = stability.pass_threshold(usable, from_sam, amg.stability_score_thresh)
 
     # boxes of rows that share a crop are compared first, then crops with each other
     candidates = np.flatnonzero(usable)
@@ -112,7 +111,7 @@ def _as_meta(proposals: Proposals, settings: SelectSettings, layers: int) -> Sel
         boxes = proposals.crop_boxes[proposals.crop[rows]].astype(np.float32)
         areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
         rows = rows[box_nms(proposals.boxes[rows], 1 / areas, amg.crop_nms_thresh)]
-    return _finish(proposals, rows, score[rows], stability[rows], settings)
+    return _finish(proposals, rows, score[rows], stability.of(rows), settings)
 
 
 def _finish(
@@ -180,28 +179,40 @@ def _near_crop_edge(proposals: Proposals) -> NDArray[np.bool_]:
     return near_edge
 
 
-def _stability_at(
-    proposals: Proposals, needed: NDArray[np.bool_], amg: AmgSettings
-) -> NDArray[np.float32]:
-    """Stability scores (N,) at the offset asked for; exact where `needed`, memoized by offset."""
-    offset = amg.stability_score_offset
-    if offset == proposals.stability_offset:
-        return proposals.stability
-    logits = grid_logits(proposals)
-    if logits is None:
-        return proposals.stability
-    key = ("stability", offset)
-    known, values = proposals.columns.get(key, (None, None))
-    if known is None:
-        known = np.zeros(len(proposals), bool)
-        known[len(logits) :] = True  # rows without logits keep the score they came with
-        values = proposals.stability.copy()
-    missing = np.flatnonzero(needed & ~known)
-    if missing.size:
-        values = values.copy()
-        values[missing] = logits.stability(missing, offset)
-        known = known.copy()
-        known[missing] = True
-    proposals.columns[key] = (known, values)
-    result: NDArray[np.float32] = values
-    return result
+class _Stability:
+    """Stability scores at one offset: bounded for all rows, exact for those that need it."""
+
+    def __init__(self, proposals: Proposals, offset: float) -> None:
+        self._scores = proposals.stability
+        self._offset = offset
+        stored = offset == proposals.stability_offset
+        self._logits = None if stored else grid_logits(proposals)
+        # rows without logits keep the score they came with
+        self._count = 0 if self._logits is None else len(self._logits)
+        self._known: dict[int, np.float32] = proposals.columns.setdefault(("stability", offset), {})
+
+    def of(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Exact scores of `rows`."""
+        out = self._scores[rows].copy()
+        if self._logits is None:
+            return out
+        packed = rows < self._count
+        missing = np.array([r for r in rows[packed] if r not in self._known], np.int64)
+        scores = self._logits.stability(missing, self._offset)
+        self._known.update(zip(missing.tolist(), scores, strict=True))
+        out[packed] = [self._known[r] for r in rows[packed].tolist()]
+        return out
+
+    def pass_threshold(
+        self, usable: NDArray[np.bool_], from_sam: NDArray[np.bool_], threshold: float
+    ) -> NDArray[np.bool_]:
+        """Rows of `usable` that are stable enough; NaN passes no threshold."""
+        lower, upper = self._scores.copy(), self._scores.copy()
+        if self._logits is not None:
+            lower[: self._count], upper[: self._count] = self._logits.bounds(self._offset)
+        limit = np.float32(threshold)
+        passed = lower >= limit
+        doubtful = np.flatnonzero(usable & from_sam & ~passed & (upper >= limit))
+        passed[doubtful] = self.of(doubtful) >= limit
+        result: NDArray[np.bool_] = usable & (~from_sam | passed)
+        return result

@@ -18,7 +18,7 @@ __all__ = ["from_bytes", "to_bytes"]
 
 _COLUMNS = ("boxes", "predicted_iou", "stability", "points", "crop", "source")
 _TABLES = ("crop_boxes", "crop_layers")
-_PACKED = ("windows", "runs", "values", "run_offsets", "value_offsets", "crop")
+_PACKED = ("windows", "runs", "values", "ladder", "run_offsets", "value_offsets", "crop")
 
 
 def to_bytes(proposals: Proposals) -> bytes:

@@ -129,6 +129,7 @@ def _join_logits(tables: Sequence[Proposals]) -> PackedLogits | None:
         np.concatenate([p.windows for p in parts]),
         np.concatenate([p.runs for p in parts]),
         np.concatenate([p.values for p in parts]),
+        np.concatenate([p.ladder for p in parts]),
         _chain([p.run_offsets for p in parts]),
         _chain([p.value_offsets for p in parts]),
         parts[0].threshold,
