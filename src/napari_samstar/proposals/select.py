@@ -64,10 +64,10 @@ def _crop_layers(proposals: Proposals, amg: AmgSettings) -> int:
     if decode is None:
         raise SamStarError("These proposals hold no SAM masks: propose with the source 'grid'.")
     layers = decode.crop_n_layers if amg.crop_n_layers is None else amg.crop_n_layers
-    asked = {"points_per_side": amg.points_per_side}
+    asked: dict[str, float | None] = {"points_per_side": amg.points_per_side}
     if layers > 0:
         asked["crop_n_points_downscale_factor"] = amg.crop_n_points_downscale_factor
-        asked["crop_overlap_ratio"] = amg.crop_overlap_ratio  # type: ignore[assignment]
+        asked["crop_overlap_ratio"] = amg.crop_overlap_ratio
     for name, value in asked.items():
         made = getattr(decode, name)
         if value is not None and value != made:
