@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import xxhash
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     "SOURCES",
     "Embedding",
+    "Measured",
     "Micrograph",
     "Progress",
     "Proposals",
@@ -168,6 +169,29 @@ class Proposals:
         return self.runs.shape
 
 
+class Measured(Protocol):
+    """Physics of the masks of one selection, gathered from what is memoized for all proposals.
+
+    It costs array look-ups, never a walk over the image's pixels.
+    """
+
+    #: Mean and standard deviation of the preprocessed 8-bit image, gray levels.
+    gray_mean: float
+    gray_std: float
+
+    def column(self, name: str) -> NDArray[np.float32]:
+        """One property of every mask, (K,); names and units in `proposals.columns.column`."""
+        ...
+
+    def pairs(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Masks that share pixels: first and second index (P,), first < second, and px shared."""
+        ...
+
+    def covered(self) -> tuple[int, int]:
+        """Pixels in at least one mask, and in at least two, px."""
+        ...
+
+
 @dataclass(frozen=True)
 class Selection:
     """The masks that one setting keeps, best first, in the order of `segment_anything`.
@@ -188,6 +212,8 @@ class Selection:
         The settings that made this selection.
     material : (K,) int32 or None
         Texture class of each mask, once boosted.
+    measured : Measured or None
+        Physical properties of the masks, as `select` gives them to rewards.
     """
 
     runs: MaskRuns
@@ -201,6 +227,7 @@ class Selection:
     score: NDArray[np.float32]
     settings: Any = None
     material: NDArray[np.int32] | None = None
+    measured: Measured | None = field(default=None, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.runs)

@@ -1,4 +1,4 @@
-"""Train `samstar-tiny` from nothing, on synthetic micrographs."""
+"""Train `samstar-tiny` on synthetic micrographs, from nothing or from earlier weights."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from segment_anything.modeling import Sam
 from torch import nn
 
@@ -34,6 +34,7 @@ def train(
     progress: Callable[[Progress], None] | None = None,
     resume: bool = False,
     scenes: Path | None = None,
+    start: Path | None = None,
 ) -> Path:
     """Train, write `samstar-tiny.safetensors`, `curve.csv` and a checkpoint to go on from.
 
@@ -52,6 +53,8 @@ def train(
         Go on from the checkpoint in `out`, where there is one. `settings.steps` may differ.
     scenes : Path, optional
         Folder that keeps the generated scenes; `out`/scenes if not given.
+    start : Path, optional
+        Weights (safetensors of a `samstar-tiny`) to begin with; random ones if not given.
 
     Returns
     -------
@@ -68,13 +71,20 @@ def train(
     folder.mkdir(parents=True, exist_ok=True)
     if settings.device != "cpu":
         settings = settings.model_copy(update={"workers": 1})
-    with Team(settings.workers, _work, (settings, out, resume, folder)) as team:
-        _run(settings, out, progress, resume, folder, team)
+    with Team(settings.workers, _work, (settings, out, resume, folder, start)) as team:
+        _run(settings, out, progress, resume, folder, start, team)
     return out / "samstar-tiny.safetensors"
 
 
-def _work(team: Team, settings: TrainTinySettings, out: Path, resume: bool, folder: Path) -> None:
-    _run(settings, out, None, resume, folder, team)
+def _work(
+    team: Team,
+    settings: TrainTinySettings,
+    out: Path,
+    resume: bool,
+    folder: Path,
+    start: Path | None,
+) -> None:
+    _run(settings, out, None, resume, folder, start, team)
 
 
 def _run(
@@ -83,13 +93,17 @@ def _run(
     progress: Callable[[Progress], None] | None,
     resume: bool,
     folder: Path,
+    start: Path | None,
     team: Team,
 ) -> None:
     """Do one worker's part; the first also measures and writes."""
     torch.set_num_threads(settings.threads)
     torch.manual_seed(settings.seed)
     device = torch.device(settings.device)
-    model = Trainee().to(device)
+    model = Trainee()
+    if start is not None:
+        model.sam.load_state_dict({k: v.float() for k, v in load_file(start).items()})
+    model = model.to(device)
     average = copy.deepcopy(model).eval()
     optimizer = _optimizer(model, settings)
     first = 0

@@ -1,4 +1,4 @@
-"""`samstar train-tiny`: train the bundled model again, from nothing."""
+"""`samstar train-tiny`: train the bundled model again, from nothing or from earlier weights."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--out", required=True, metavar="DIR", help="weights, curve, checkpoint")
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in DIR")
     parser.add_argument("--scenes", metavar="DIR", help="keeps the generated scenes (OUT/scenes)")
+    parser.add_argument("--start", metavar="FILE", help="weights to begin with (random ones)")
+    parser.add_argument("--learning-rate", type=float, metavar="X", help="of the optimizer")
     parser.add_argument("--device", metavar="NAME", help="cpu, cuda or mps")
     parser.add_argument("--steps", type=int, metavar="N", help="training steps")
     parser.add_argument("--seed", type=int, metavar="N", help="for scenes and weights")
@@ -36,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     from napari_samstar.settings import TrainTinySettings
     from napari_samstar.types import Progress
 
-    given = {name: getattr(args, name) for name in ("device", "steps", "seed")}
+    given = {name: getattr(args, name) for name in ("device", "steps", "seed", "learning_rate")}
     settings = TrainTinySettings(**{k: v for k, v in given.items() if v is not None})
     with tqdm(total=settings.steps, desc="training", disable=True if args.quiet else None) as bar:
 
@@ -45,5 +47,6 @@ def run(args: argparse.Namespace) -> int:
             bar.update(progress.done - bar.n)
 
         scenes = Path(args.scenes) if args.scenes else None
-        print(train(settings, Path(args.out), show, args.resume, scenes))
+        start = Path(args.start) if args.start else None
+        print(train(settings, Path(args.out), show, args.resume, scenes, start))
     return OK
