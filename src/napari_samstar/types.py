@@ -175,9 +175,15 @@ class Measured(Protocol):
     It costs array look-ups, never a walk over the image's pixels.
     """
 
-    #: Mean and standard deviation of the preprocessed 8-bit image, gray levels.
-    gray_mean: float
-    gray_std: float
+    @property
+    def gray_mean(self) -> float:
+        """Mean of the preprocessed 8-bit image, gray levels."""
+        ...
+
+    @property
+    def gray_std(self) -> float:
+        """Standard deviation of the preprocessed 8-bit image, gray levels."""
+        ...
 
     def column(self, name: str) -> NDArray[np.float32]:
         """One property of every mask, (K,); names and units in `proposals.columns.column`."""

@@ -9,11 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from napari_samstar.proposals.columns import column
-from napari_samstar.runs import _intersection
+from napari_samstar.proposals.overlaps import overlaps
 from napari_samstar.settings import RewardLayerSettings
 from napari_samstar.types import Proposals, SamStarError
 
@@ -21,6 +20,17 @@ __all__ = ["score", "select_ranked"]
 
 # what one says of the coverage beforehand is a guess: masks may exceed its upper end by half
 _COVERAGE_SLACK = 1.5
+
+_TERMS = (
+    "contrast",
+    "edge",
+    "solidity",
+    "support",
+    "circularity",
+    "size",
+    "predicted_iou",
+    "stability",
+)
 
 
 def score(proposals: Proposals, layer: RewardLayerSettings) -> NDArray[np.float32]:
@@ -51,12 +61,24 @@ def score(proposals: Proposals, layer: RewardLayerSettings) -> NDArray[np.float3
     SamStarError
         If the prior's sizes are not in px (see `Prior.diameter_px`).
     """
+    weights = np.array([getattr(layer, name) for name in _TERMS], np.float32)
+    scores = _terms(proposals, layer.prior.polarity) @ weights / max(float(weights.sum()), 1e-9)
+    scores[~_of_size(proposals, layer)] = 0
+    return np.asarray(scores, np.float32)
+
+
+def _terms(proposals: Proposals, asked: str | None) -> NDArray[np.float32]:
+    """All terms of every mask, (N, terms), memoized for each polarity."""
+    key = ("layer", asked)
+    if key in proposals.columns:
+        known: NDArray[np.float32] = proposals.columns[key]
+        return known
     contrast, flux = column(proposals, "contrast"), column(proposals, "flux")
-    polarity = {"bright": 1.0, "dark": -1.0}.get(layer.prior.polarity or "")
+    polarity = {"bright": 1.0, "dark": -1.0}.get(asked or "")
     sign: Any = np.sign(flux) if polarity is None else polarity
     contrast, fall = np.maximum(contrast * sign, 0), np.maximum(flux * sign, 0)
     by_network = ~np.isnan(proposals.predicted_iou)
-    known = np.clip(np.nan_to_num(proposals.predicted_iou), 0, 1)
+    predicted = np.clip(np.nan_to_num(proposals.predicted_iou), 0, 1)
     steady = np.clip(np.nan_to_num(proposals.stability), 0, 1)
     terms = {
         "contrast": contrast / (contrast + 1),
@@ -65,19 +87,14 @@ def score(proposals: Proposals, layer: RewardLayerSettings) -> NDArray[np.float3
         "support": np.maximum(column(proposals, "support") * sign, 0),
         "circularity": column(proposals, "circularity"),
         "size": np.clip(np.log2(np.maximum(column(proposals, "area"), 1)) / 16, 0, 1),
-        "predicted_iou": np.where(by_network, known, 0.5),
+        "predicted_iou": np.where(by_network, predicted, 0.5),
         # SAM's stability is near 1 for most masks; half of it, times its own estimate of the
         # mask's quality, stands beside regions on which a few methods agree
-        "stability": np.where(by_network, 0.5 * known * steady, steady),
+        "stability": np.where(by_network, 0.5 * predicted * steady, steady),
     }
-    weights = {name: float(getattr(layer, name)) for name in terms}
-    total = np.zeros(len(proposals), np.float64)
-    for name, weight in weights.items():
-        if weight > 0:
-            total += weight * terms[name]
-    scores = total / max(sum(weights.values()), 1e-9)
-    scores[~_of_size(proposals, layer)] = 0
-    return scores.astype(np.float32)
+    made = np.stack([terms[name] for name in _TERMS], axis=1).astype(np.float32)
+    proposals.columns[key] = made
+    return made
 
 
 def _of_size(proposals: Proposals, layer: RewardLayerSettings) -> NDArray[np.bool_]:
@@ -91,47 +108,6 @@ def _of_size(proposals: Proposals, layer: RewardLayerSettings) -> NDArray[np.boo
             "Prior.diameter_px before masks are judged."
         )
     return np.asarray((diameter >= prior.diameter[0]) & (diameter <= prior.diameter[1]))
-
-
-@njit(cache=True, nogil=True)
-def _keep(
-    counts: NDArray[np.uint32],
-    offsets: NDArray[np.int64],
-    areas: NDArray[np.int64],
-    boxes: NDArray[np.int32],
-    order: NDArray[np.int64],
-    max_overlap: float,
-    budget: float,
-) -> Any:
-    kept = np.empty(order.size, np.int64)
-    m = 0
-    covered = 0.0
-    for i in order:
-        if areas[i] == 0 or covered + areas[i] > budget:
-            continue
-        clear = True
-        for k in range(m):
-            j = kept[k]
-            w = min(boxes[i, 2], boxes[j, 2]) - max(boxes[i, 0], boxes[j, 0]) + 1
-            if w <= 0:
-                continue
-            h = min(boxes[i, 3], boxes[j, 3]) - max(boxes[i, 1], boxes[j, 1]) + 1
-            if h <= 0:
-                continue
-            small = max_overlap * min(areas[i], areas[j])
-            if int(w) * int(h) <= small:
-                continue
-            shared = _intersection(
-                counts[offsets[i] : offsets[i + 1]], counts[offsets[j] : offsets[j + 1]]
-            )
-            if shared > small:
-                clear = False
-                break
-        if clear:
-            kept[m] = i
-            covered += areas[i]
-            m += 1
-    return kept[:m].copy()
 
 
 def select_ranked(
@@ -167,13 +143,4 @@ def select_ranked(
     height, width = proposals.shape
     coverage = layer.prior.coverage
     budget = np.inf if coverage is None else _COVERAGE_SLACK * coverage[1] * height * width
-    kept = _keep(
-        proposals.runs.counts,
-        proposals.runs.offsets,
-        column(proposals, "area").astype(np.int64),
-        proposals.boxes,
-        order,
-        layer.max_overlap,
-        budget,
-    )
-    return np.asarray(kept, np.int64)
+    return overlaps(proposals).keep(order, layer.max_overlap, budget)

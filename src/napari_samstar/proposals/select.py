@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_samstar.proposals.grid import TILE_LAYER
+from napari_samstar.proposals.measured import MeasuredRows
 from napari_samstar.proposals.postprocess import clean_masks
 from napari_samstar.proposals.suppress import box_nms
 from napari_samstar.proposals.table import grid_logits, has_source
@@ -126,13 +127,14 @@ def _finish(
     boxes = proposals.boxes[rows]
     min_area = settings.amg.min_mask_region_area
     order = np.arange(len(rows))
+    changed = np.zeros(len(rows), bool)
     if min_area > 0 and len(rows):
         runs, changed = clean_masks(runs, boxes, min_area)
         boxes = np.where(changed[:, None], runs.boxes(), boxes)
         limit = max(settings.amg.box_nms_thresh, settings.amg.crop_nms_thresh)
         # masks that needed no cleaning go first
         order = box_nms(boxes, (~changed).astype(np.float32), limit)
-        runs = runs.take(order)
+        runs, changed = runs.take(order), changed[order]
     rows = rows[order]
     return Selection(
         runs=runs,
@@ -145,6 +147,7 @@ def _finish(
         rows=rows,
         score=score[order],
         settings=settings,
+        measured=MeasuredRows(proposals, rows, runs, changed),
     )
 
 

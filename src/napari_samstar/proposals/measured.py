@@ -1,0 +1,137 @@
+"""What rewards know of a selection, gathered from what is memoized for all proposals."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from napari_samstar.proposals.columns import column
+from napari_samstar.proposals.overlaps import overlaps
+from napari_samstar.proposals.table import from_masks
+from napari_samstar.runs import MaskRuns
+from napari_samstar.types import Proposals
+
+__all__ = ["MeasuredRows"]
+
+
+@njit(cache=True, nogil=True)
+def _union(counts: Any, offsets: Any, rows: Any) -> Any:
+    """Pixels in at least one of `rows`, and in at least two."""
+    total = 0
+    for i in rows:
+        total += (offsets[i + 1] - offsets[i]) // 2
+    begins = np.empty(total, np.int64)
+    stops = np.empty(total, np.int64)
+    n = 0
+    for i in rows:
+        position = 0
+        for k in range(offsets[i], offsets[i + 1]):
+            length = int(counts[k])
+            if (k - offsets[i]) % 2 == 1 and length > 0:
+                begins[n], stops[n] = position, position + length
+                n += 1
+            position += length
+    begins, stops = np.sort(begins[:n]), np.sort(stops[:n])
+    one, two, depth, last = 0, 0, 0, 0
+    a, b = 0, 0
+    while b < n:
+        opens = a < n and begins[a] < stops[b]
+        position = begins[a] if opens else stops[b]
+        one += (position - last) * (depth >= 1)
+        two += (position - last) * (depth >= 2)
+        last = position
+        depth += 1 if opens else -1
+        a += opens
+        b += not opens
+    return one, two
+
+
+class MeasuredRows:
+    """`types.Measured` of some rows of a table.
+
+    Parameters
+    ----------
+    proposals : Proposals
+        The table.
+    rows : (K,) int64
+        The selected rows.
+    runs : MaskRuns
+        The K masks as selected: a clean-up of small regions may have changed some.
+    changed : (K,) bool, optional
+        Which masks were changed; those are measured anew.
+    """
+
+    def __init__(
+        self,
+        proposals: Proposals,
+        rows: NDArray[np.int64],
+        runs: MaskRuns,
+        changed: NDArray[np.bool_] | None = None,
+    ) -> None:
+        self._proposals = proposals
+        self._rows = rows
+        self._runs = runs
+        self._changed = np.flatnonzero(changed) if changed is not None else np.zeros(0, np.int64)
+
+    @cached_property
+    def gray_mean(self) -> float:
+        """Mean gray level of the image."""
+        return self._gray[0]
+
+    @cached_property
+    def gray_std(self) -> float:
+        """Standard deviation of the image, gray levels."""
+        return self._gray[1]
+
+    @cached_property
+    def _gray(self) -> tuple[float, float]:
+        known = self._proposals.columns
+        if "gray" not in known:
+            gray = self._proposals.gray
+            known["gray"] = (float(gray.mean()), float(gray.std()))
+        found: tuple[float, float] = known["gray"]
+        return found
+
+    @cached_property
+    def _anew(self) -> Proposals:
+        """Table of the changed masks alone."""
+        stability = np.ones(self._changed.size, np.float32)
+        return from_masks(
+            self._runs.take(self._changed), self._proposals.gray, "regions", stability
+        )
+
+    @cached_property
+    def _own(self) -> Proposals:
+        """Table of the selected masks alone, for their pairs where some were changed."""
+        stability = np.ones(self._rows.size, np.float32)
+        return from_masks(self._runs, self._proposals.gray, "regions", stability)
+
+    def column(self, name: str) -> NDArray[np.float32]:
+        """One property of every mask, (K,); see `proposals.columns.column`."""
+        values = column(self._proposals, name)[self._rows]
+        if self._changed.size:
+            values[self._changed] = column(self._anew, name)
+        return values
+
+    def pairs(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Masks that share pixels: first and second index, first < second, and px shared."""
+        return self._pairs
+
+    @cached_property
+    def _pairs(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        if self._changed.size:
+            return overlaps(self._own).pairs(np.arange(self._rows.size))
+        return overlaps(self._proposals).pairs(self._rows)
+
+    def covered(self) -> tuple[int, int]:
+        """Pixels in at least one mask, and in at least two, px."""
+        first, second, _ = self._pairs
+        meeting = np.union1d(first, second)
+        one, two = _union(self._runs.counts, self._runs.offsets, meeting)
+        alone = np.ones(self._rows.size, bool)
+        alone[meeting] = False
+        return int(one) + int(self.column("area")[alone].sum(dtype=np.float64)), int(two)

@@ -1,0 +1,240 @@
+"""Which proposals share pixels: a sparse table of pairs that fills as it is asked for.
+
+A mask's partners are counted once, when it is first kept; from then on a greedy choice among
+thousands of masks walks along short lists instead of run lengths.
+"""
+
+from __future__ import annotations
+
+from threading import Lock
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from napari_samstar.types import Proposals
+
+__all__ = ["Overlaps", "overlaps"]
+
+
+@njit(cache=True, nogil=True)
+def _ends(counts: NDArray[np.uint32], offsets: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Position after each run, mask by mask."""
+    out = np.empty(counts.size, np.int64)
+    for i in range(offsets.size - 1):
+        position = 0
+        for k in range(offsets[i], offsets[i + 1]):
+            position += int(counts[k])
+            out[k] = position
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _first_after(ends: NDArray[np.int64], low: int, high: int, position: int) -> int:
+    """First run of low:high that ends after `position`."""
+    while low < high:
+        middle = (low + high) // 2
+        if ends[middle] > position:
+            high = middle
+        else:
+            low = middle + 1
+    return low
+
+
+@njit(cache=True, nogil=True)
+def _shared(ends: NDArray[np.int64], a0: int, a1: int, b0: int, b1: int) -> int:
+    """Pixels that runs a0:a1 and b0:b1 share; every other run of a mask is inside it."""
+    start = max(ends[a0], ends[b0])  # the first run is outside, perhaps empty
+    a, b = _first_after(ends, a0, a1, start), _first_after(ends, b0, b1, start)
+    total = 0
+    position = start
+    while a < a1 and b < b1:
+        stop = min(ends[a], ends[b])
+        if (a - a0) % 2 == 1 and (b - b0) % 2 == 1:
+            total += stop - position
+        position = stop
+        a += ends[a] == stop
+        b += b < b1 and ends[b] == stop
+    return total
+
+
+@njit(cache=True, nogil=True)
+def _partners(
+    row: int, ends: Any, offsets: Any, boxes: Any, areas: Any, found: Any, pixels: Any
+) -> int:
+    """Rows that share pixels with `row`, ascending, into `found` and `pixels`; how many."""
+    n = 0
+    x0, y0, x1, y1 = boxes[row, 0], boxes[row, 1], boxes[row, 2], boxes[row, 3]
+    for j in range(areas.size):
+        if j == row or boxes[j, 0] > x1 or boxes[j, 2] < x0:
+            continue
+        if boxes[j, 1] > y1 or boxes[j, 3] < y0 or areas[j] == 0:
+            continue
+        shared = _shared(ends, offsets[row], offsets[row + 1], offsets[j], offsets[j + 1])
+        if shared > 0:
+            found[n] = j
+            pixels[n] = shared
+            n += 1
+    return n
+
+
+@njit(cache=True, nogil=True)
+def _greedy(
+    order: NDArray[np.int64],
+    begin: int,
+    areas: NDArray[np.int64],
+    max_overlap: float,
+    budget: float,
+    start: NDArray[np.int64],
+    size: NDArray[np.int64],
+    partner: NDArray[np.int32],
+    pixels: NDArray[np.int64],
+    state: NDArray[np.uint8],
+    covered: int,
+) -> tuple[int, int]:
+    """Go on from ``order[begin]`` until a kept row's partners are unknown, or to the end.
+
+    `state` is 1 for kept rows and 2 for those that share too much with one. Returns where it
+    stopped and the pixels kept.
+    """
+    for p in range(begin, order.size):
+        i = order[p]
+        if areas[i] == 0 or state[i] == 2 or covered + areas[i] > budget:
+            continue
+        if start[i] < 0:
+            return p, covered
+        state[i] = 1
+        covered += areas[i]
+        for k in range(start[i], start[i] + size[i]):
+            j = partner[k]
+            if pixels[k] > max_overlap * min(areas[i], areas[j]):
+                state[j] = 2
+    return order.size, covered
+
+
+@njit(cache=True, nogil=True)
+def _pairs_among(rows: Any, start: Any, size: Any, partner: Any, pixels: Any, place: Any) -> Any:
+    """Pairs among `rows` (indices into it, first < second) with the pixels shared."""
+    total = 0
+    for a in range(rows.size):
+        total += size[rows[a]]
+    first = np.empty(total, np.int64)
+    second = np.empty(total, np.int64)
+    shared = np.empty(total, np.int64)
+    n = 0
+    for a in range(rows.size):
+        place[rows[a]] = a
+    for a in range(rows.size):
+        i = rows[a]
+        for k in range(start[i], start[i] + size[i]):
+            b = place[partner[k]]
+            if b > a:
+                first[n], second[n], shared[n] = a, b, pixels[k]
+                n += 1
+    for a in range(rows.size):
+        place[rows[a]] = -1
+    return first[:n].copy(), second[:n].copy(), shared[:n].copy()
+
+
+class Overlaps:
+    """Partners of proposals, counted on first use and kept; threads may share it."""
+
+    def __init__(self, proposals: Proposals) -> None:
+        runs = proposals.runs
+        n = len(runs)
+        self._offsets = runs.offsets
+        self._ends = _ends(runs.counts, runs.offsets)
+        self._areas = runs.areas()
+        self._boxes = runs.boxes()
+        self._start = np.full(n, -1, np.int64)
+        self._size = np.zeros(n, np.int64)
+        self._partner = np.empty(1024, np.int32)
+        self._pixels = np.empty(1024, np.int64)
+        self._used = 0
+        self._found = np.empty(n, np.int32)
+        self._counted = np.empty(n, np.int64)
+        self._place = np.full(n, -1, np.int64)
+        self._lock = Lock()
+
+    def keep(
+        self, order: NDArray[np.int64], max_overlap: float, budget: float = np.inf
+    ) -> NDArray[np.int64]:
+        """Keep rows one by one, none that shares too much with one kept before.
+
+        Parameters
+        ----------
+        order : (K,) int64
+            Rows, best first, each once.
+        max_overlap : float
+            Share of the smaller of two masks that both may cover.
+        budget : float
+            Rows that would bring the sum of areas above it are passed over, px.
+
+        Returns
+        -------
+        (M,) int64
+            The rows kept, in order.
+        """
+        state = np.zeros(self._areas.size, np.uint8)
+        position, covered = 0, 0
+        with self._lock:
+            while True:
+                position, covered = _greedy(
+                    order,
+                    position,
+                    self._areas,
+                    max_overlap,
+                    budget,
+                    self._start,
+                    self._size,
+                    self._partner,
+                    self._pixels,
+                    state,
+                    covered,
+                )
+                if position == order.size:
+                    return np.asarray(order[state[order] == 1], np.int64)
+                self._count(int(order[position]))
+
+    def pairs(
+        self, rows: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Pairs among `rows`: indices into it, first < second, and the pixels shared, each (P,)."""
+        with self._lock:
+            for row in rows[self._start[rows] < 0].tolist():
+                self._count(row)
+            first, second, shared = _pairs_among(
+                rows, self._start, self._size, self._partner, self._pixels, self._place
+            )
+        return first, second, shared
+
+    def _count(self, row: int) -> None:
+        """Find the partners of one row."""
+        if self._start[row] >= 0:
+            return
+        n = 0
+        if self._areas[row] > 0:
+            n = _partners(
+                row,
+                self._ends,
+                self._offsets,
+                self._boxes,
+                self._areas,
+                self._found,
+                self._counted,
+            )
+        while self._used + n > self._partner.size:
+            self._partner = np.concatenate([self._partner, np.empty_like(self._partner)])
+            self._pixels = np.concatenate([self._pixels, np.empty_like(self._pixels)])
+        self._partner[self._used : self._used + n] = self._found[:n]
+        self._pixels[self._used : self._used + n] = self._counted[:n]
+        self._start[row], self._size[row] = self._used, n
+        self._used += n
+
+
+def overlaps(proposals: Proposals) -> Overlaps:
+    """Return the table's pairs, memoized with it."""
+    known: Overlaps = proposals.columns.setdefault("overlaps", None) or Overlaps(proposals)
+    proposals.columns["overlaps"] = known
+    return known

@@ -1,0 +1,104 @@
+"""The sparse table of pairs and what rewards are told, against plain boolean arithmetic."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from napari_samstar.proposals.columns import column
+from napari_samstar.proposals.overlaps import overlaps
+from napari_samstar.proposals.select import select
+from napari_samstar.proposals.table import from_masks
+from napari_samstar.runs import MaskRuns
+from napari_samstar.settings import AmgSettings, RewardLayerSettings, SelectSettings
+
+SHAPE = (24, 31)
+
+
+def make_masks(seed: int, n: int) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    masks = np.zeros((n, *SHAPE), bool)
+    for mask in masks:
+        for _ in range(rng.integers(0, 3)):  # some masks are empty, some have two parts
+            y, x = rng.integers(0, SHAPE[0]), rng.integers(0, SHAPE[1])
+            mask[y : y + rng.integers(1, 15), x : x + rng.integers(1, 15)] = True
+        mask &= rng.random(SHAPE) < rng.choice([0.5, 1.0])
+    return masks
+
+
+def make_table(masks: np.ndarray, gray: np.ndarray | None = None):
+    gray = np.zeros(SHAPE, np.uint8) if gray is None else gray
+    return from_masks(
+        MaskRuns.from_dense(masks, SHAPE), gray, "regions", np.ones(len(masks), np.float32)
+    )
+
+
+@given(st.integers(0, 10**6), st.integers(0, 12))
+@settings(max_examples=60)
+def test_pairs_are_all_that_share_pixels(seed: int, n: int) -> None:
+    masks = make_masks(seed, n)
+    rows = np.random.default_rng(seed).permutation(n)[: n // 2 + 1].astype(np.int64)
+    first, second, shared = overlaps(make_table(masks)).pairs(rows)
+    got = {(a, b): s for a, b, s in zip(first, second, shared, strict=True)}
+    wanted = {}
+    for a in range(rows.size):
+        for b in range(a + 1, rows.size):
+            if both := int((masks[rows[a]] & masks[rows[b]]).sum()):
+                wanted[a, b] = both
+    assert got == wanted
+
+
+@given(st.integers(0, 10**6), st.integers(1, 15), st.sampled_from([0.0, 0.2, 0.5, 1.0]))
+@settings(max_examples=60)
+def test_greedy_choice_is_the_plain_one(seed: int, n: int, share: float) -> None:
+    masks = make_masks(seed, n)
+    areas = masks.sum((1, 2))
+    budget = 0.6 * SHAPE[0] * SHAPE[1]
+    kept: list[int] = []
+    for i in range(n):
+        clear = all((masks[i] & masks[j]).sum() <= share * min(areas[i], areas[j]) for j in kept)
+        if areas[i] and clear and areas[kept].sum() + areas[i] <= budget:
+            kept.append(i)
+    table = overlaps(make_table(masks))
+    assert table.keep(np.arange(n), share, budget).tolist() == kept
+    assert table.keep(np.arange(n), share, budget).tolist() == kept  # and again, from memory
+
+
+@given(st.integers(0, 10**6), st.integers(1, 9))
+@settings(max_examples=40)
+def test_a_selection_tells_what_its_masks_cover(seed: int, n: int) -> None:
+    masks = make_masks(seed, n)
+    gray = np.random.default_rng(seed).integers(0, 255, SHAPE).astype(np.uint8)
+    chosen = SelectSettings(
+        amg=AmgSettings(box_nms_thresh=1.0, crop_nms_thresh=1.0), sources=("regions",)
+    )
+    selection = select(make_table(masks, gray), chosen)
+    measured = selection.measured
+    depth = masks[selection.rows].sum(0)
+    assert measured is not None
+    assert measured.covered() == (int((depth >= 1).sum()), int((depth >= 2).sum()))
+    assert measured.gray_mean == pytest.approx(gray.mean())
+    assert measured.gray_std == pytest.approx(gray.std())
+
+
+def test_masks_cleaned_of_islands_are_measured_as_they_are_now() -> None:
+    masks = np.zeros((2, *SHAPE), bool)
+    masks[0, 2:12, 2:12] = True
+    masks[0, 20, 20] = True  # an island that the clean-up takes
+    masks[1, 8:18, 8:18] = True
+    chosen = SelectSettings(amg=AmgSettings(min_mask_region_area=5), sources=("regions",))
+    table = make_table(masks)
+    selection = select(table, chosen)
+    measured = selection.measured
+    assert measured is not None
+    assert sorted(measured.column("area")) == [100, 100]
+    assert measured.pairs()[2].tolist() == [16]
+    assert measured.covered() == (184, 16)
+    assert column(table, "area").tolist() == [101, 100]  # the table itself is as it was
+
+
+def test_the_layer_still_keeps_the_best_without_overlap() -> None:
+    masks = make_masks(3, 9)
+    layer = RewardLayerSettings(threshold=0.0, max_overlap=0.0)
+    selection = select(make_table(masks), SelectSettings(sources=("regions",), reward_layer=layer))
+    assert masks[selection.rows].sum(0).max() == 1
