@@ -1,31 +1,25 @@
-"""The story from a micrograph to its table: propose, select, measure.
-
-Each step exists as a generator of `Progress` events, which the window, the command line and batches
-drive, and as a plain function.
-"""
+"""The slow stage: a micrograph in, every mask on offer out, each part of it cached by content."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_samstar.cache import Store, content_key
 from napari_samstar.io.preprocess import to_gray, to_rgb
-from napari_samstar.measurements.table import measure
+from napari_samstar.pipeline.driving import run, told
 from napari_samstar.proposals import table
 from napari_samstar.proposals.decode import Prompts, decode_prompts, point_prompts
 from napari_samstar.proposals.grid import TILE_LAYER, crop_points, grid_crops, tile_crops
 from napari_samstar.proposals.layer import score, select_ranked
 from napari_samstar.proposals.prompted import plan_prompts
 from napari_samstar.proposals.regions import find_regions
-from napari_samstar.proposals.select import select
 from napari_samstar.proposals.storage import from_bytes, to_bytes
-from napari_samstar.recipe import ImageRecord, ModelRecord, Recipe
 from napari_samstar.sam.base import model_hash
 from napari_samstar.sam.embed import embed
 from napari_samstar.settings import (
@@ -35,61 +29,10 @@ from napari_samstar.settings import (
     PromptSettings,
     RegionSettings,
     RewardLayerSettings,
-    RunSettings,
-    SelectSettings,
 )
-from napari_samstar.types import (
-    Micrograph,
-    Progress,
-    Proposals,
-    SamStarError,
-    Segmentation,
-    Selection,
-)
+from napari_samstar.types import Micrograph, Progress, Proposals
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-__all__ = ["RunResult", "propose", "propose_steps", "run", "segment", "segment_steps"]
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class RunResult:
-    """All that one run gives.
-
-    Parameters
-    ----------
-    segmentation : Segmentation
-        Label image without overlaps.
-    table : DataFrame
-        One row for each label, in physical units.
-    selection : Selection
-        The masks, which may overlap a little, best first.
-    proposals : Proposals
-        All masks that were on offer.
-    recipe : Recipe
-        How to repeat it.
-    """
-
-    segmentation: Segmentation
-    table: pd.DataFrame
-    selection: Selection
-    proposals: Proposals
-    recipe: Recipe
-
-
-def run(steps: Generator[Progress, None, T], report: Callable[[Progress], None] | None = None) -> T:
-    """Drive a generator of steps to its end and return its result."""
-    while True:
-        try:
-            event = next(steps)
-        except StopIteration as stop:
-            result: T = stop.value
-            return result
-        if report is not None:
-            report(event)
+__all__ = ["propose", "propose_steps"]
 
 
 def propose(
@@ -271,7 +214,7 @@ class _Model:
         yield Progress("encoding", 0, 1, message)
         embedding = embed(self.sam, self.rgb, box, model_hash=self.hash, store=self.store)
         steps = decoding(self.sam, embedding, prompts, self.gray, batch_size=self.batch_size)
-        made = yield from _told(message, steps)
+        made = yield from told(message, steps)
         if self.store is not None:
             self.store.put(key, to_bytes(made))
         return made
@@ -283,112 +226,3 @@ class _Model:
         pixels = np.ascontiguousarray(self.rgb[y0:y1, x0:x1]).tobytes()
         where = repr((self.gray.shape, box, self.batch_size, sorted(how.items())))
         return content_key("decoded-3", self.hash, pixels, where, prompts.content())
-
-
-def _told(message: str, steps: Generator[Progress, None, T]) -> Generator[Progress, None, T]:
-    """Add `message` to each step."""
-    while True:
-        try:
-            event = next(steps)
-        except StopIteration as stop:
-            result: T = stop.value
-            return result
-        yield replace(event, message=message)
-
-
-def segment(micrograph: Micrograph, sam: Any = None, **options: Any) -> RunResult:
-    """Segment and measure one micrograph; see `segment_steps`."""
-    return run(segment_steps(micrograph, sam, **options))
-
-
-def segment_steps(
-    micrograph: Micrograph,
-    sam: Any = None,
-    settings: RunSettings | None = None,
-    *,
-    store: Store | None = None,
-) -> Generator[Progress, None, RunResult]:
-    """From a micrograph to its label image and table.
-
-    Parameters
-    ----------
-    micrograph : Micrograph
-        The image.
-    sam : Sam, optional
-        A `segment_anything`-compatible model; without one, classical regions alone serve.
-    settings : RunSettings, optional
-        All settings of the run.
-    store : Store, optional
-        Cache of embeddings and decoded grids.
-
-    Yields
-    ------
-    Progress
-        As `propose_steps`.
-
-    Returns
-    -------
-    RunResult
-        Label image, table, and what they came from.
-
-    Raises
-    ------
-    SamStarError
-        If the prior is in physical units and the pixel size is unknown.
-    """
-    settings = settings or RunSettings()
-    prior = _prior_in_pixels(settings.prior, micrograph)
-    made = yield from propose_steps(
-        micrograph,
-        sam,
-        settings.decode,
-        preprocess=settings.preprocess,
-        regions=settings.regions,
-        prompts=settings.prompts,
-        prior=prior,
-        store=store,
-    )
-    chosen = _with_prior(settings.select, prior)
-    sources = [s for s in chosen.sources if s in made.provenance["sources"]]
-    yield Progress("selecting", 0, 1)
-    selection = select(made, chosen.model_copy(update={"sources": tuple(sources)}))
-    labels = selection.labels()
-    yield Progress("measuring", 0, 1)
-    recipe = _recipe(micrograph, sam, settings)
-    segmentation = Segmentation(labels, micrograph, recipe=recipe.model_dump(mode="json"))
-    return RunResult(segmentation, measure(labels, micrograph), selection, made, recipe)
-
-
-def _prior_in_pixels(prior: Prior, micrograph: Micrograph) -> Prior:
-    """Sizes in pixels; a pixel that is not square counts with its mean side."""
-    size = micrograph.pixel_size
-    try:
-        return prior.in_pixels(
-            None if size is None else (size[0] * size[1]) ** 0.5, micrograph.unit
-        )
-    except ValueError as err:
-        raise SamStarError(str(err)) from err
-
-
-def _with_prior(settings: SelectSettings, prior: Prior) -> SelectSettings:
-    if settings.reward_layer is None:
-        return settings
-    layer = settings.reward_layer.model_copy(update={"prior": prior})
-    return settings.model_copy(update={"reward_layer": layer})
-
-
-def _recipe(micrograph: Micrograph, sam: Any, settings: RunSettings) -> Recipe:
-    loaded = getattr(sam, "samstar", None)
-    name = loaded.name if loaded is not None else type(sam).__name__
-    model = None if sam is None else ModelRecord(name=name, hash=model_hash(sam))
-    return Recipe(
-        image=ImageRecord.of(micrograph),
-        preprocess=settings.preprocess,
-        decode=settings.decode if sam is not None else None,
-        regions=settings.regions,
-        prompts=settings.prompts if sam is not None else None,
-        select=settings.select,
-        prior=settings.prior,
-        model=model,
-        seed=settings.seed,
-    )
