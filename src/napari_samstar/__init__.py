@@ -15,6 +15,7 @@ _PUBLIC = {
     "Segmentation": "types",
     "Selection": "types",
     "AmgSettings": "settings",
+    "BoostSettings": "settings",
     "DecodeSettings": "settings",
     "PreprocessSettings": "settings",
     "Prior": "settings",

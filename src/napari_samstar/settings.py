@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 __all__ = [
     "AmgSettings",
+    "BoostSettings",
     "DecodeSettings",
     "PreprocessSettings",
     "Prior",
@@ -265,6 +266,44 @@ class SelectSettings(Settings):
     amg: AmgSettings = AmgSettings()
     sources: tuple[SourceName, ...] = ("grid",)
     reward_layer: RewardLayerSettings | None = None
+
+
+class BoostSettings(Settings):
+    """From overlapping masks to one mask per material, in the order of the steps.
+
+    Shares are whole percents, so that limits are compared without rounding. What the paper gives is
+    the default (Abebe et al., "SAM-I-Am", 2024).
+    """
+
+    removal: Literal["robust", "paper", "code"] = Field(
+        "robust", description="Rules by which ambiguous masks go; see `booster.removal`."
+    )
+    child_percent: int = Field(
+        90, ge=50, le=99, description="A mask lying in another by more than this is its child, %."
+    )
+    tiny_percent: int = Field(
+        5, ge=0, le=50, description="Children below this share of their parent go, %."
+    )
+    compound_percent: int = Field(
+        70, ge=1, le=100, description="Parents that children cover by more than this go, %."
+    )
+    duplicate_iou_percent: int = Field(
+        85, ge=51, le=100, description="From this IoU on two masks are one, %; robust only."
+    )
+    drop_islands: bool = Field(
+        False,
+        description="Drop small masks that touch neither another nor the border; robust only.",
+    )
+
+    crop_size: int = Field(60, ge=8, le=1024, description="Side of a texture crop, px.")
+    crops_per_mask: int = Field(10, ge=1, le=1000, description="Most texture crops of one mask.")
+
+    min_speck: int = Field(
+        16, ge=0, le=1_000_000, description="Smaller scraps of a mask go to their neighbor, px."
+    )
+    grow: int = Field(
+        0, ge=0, le=1000, description="Masks grow into pixels of none, by at most so many px."
+    )
 
 
 class RunSettings(Settings):
