@@ -35,6 +35,13 @@ def _table(masks: list[NDArray[np.bool_]], gray: NDArray[np.uint8]) -> Proposals
     )
 
 
+def test_the_longest_way_across_is_that_of_scikit_image() -> None:
+    masks, gray = _blobs(25)
+    expected = [regionprops(m.astype(np.uint8))[0].feret_diameter_max for m in masks]
+    # theirs goes around whole pixels of the convex image, ours from corner to corner of the hull
+    np.testing.assert_allclose(column(_table(masks, gray), "feret_diameter"), expected, atol=0.75)
+
+
 @pytest.mark.parametrize(
     ("name", "theirs"),
     [

@@ -33,6 +33,7 @@ _SHAPE = (
     "boundary_smoothness",
     "border",
     "equivalent_diameter",
+    "feret_diameter",
 )
 _GRAY = ("mean", "std", "ring_mean", "ring_std", "contrast", "edge", "flux", "support")
 #: Every column there is.
@@ -50,8 +51,9 @@ def column(proposals: Proposals, name: str) -> NDArray[np.float32]:
         The table; gray values are measured on its ``gray``.
     name : str
         One of `NAMES`. Lengths in px, areas in px. ``perimeter`` is Crofton's (four directions),
-        ``circularity`` 4 pi A / P^2 cut at 1, ``solidity`` area over convex area, axes those of
-        the ellipse with the same moments, ``orientation`` the angle of the major axis from the
+        ``circularity`` 4 pi A / P^2 cut at 1, ``solidity`` area over convex area,
+        ``feret_diameter`` the largest distance between two points of the outline, axes those of the
+        ellipse with the same moments, ``orientation`` the angle of the major axis from the
         rows' axis, -pi/2 to pi/2, ``boundary_smoothness`` 1 less the area of mask XOR that
         ellipse over the mask's. ``contrast`` is (mean - ring_mean) / sqrt(std^2 + ring_std^2),
         positive for bright masks; ``edge`` the mean gradient along the outline over the image's
@@ -92,7 +94,7 @@ def _in_chunks(
 def _shape_columns(proposals: Proposals) -> dict[str, NDArray[np.float64]]:
     height, width = proposals.shape
     table = _in_chunks(proposals.runs, lambda c, o: np.asarray(shapes(c, o, height, width)))
-    area, x, y, vxx, vyy, vxy, perimeter, convex, border, shared = table.T
+    area, x, y, vxx, vyy, vxy, perimeter, convex, border, shared, feret = table.T
     spread = np.hypot((vxx - vyy) / 2, vxy)
     large, small = (vxx + vyy) / 2 + spread, np.maximum((vxx + vyy) / 2 - spread, 0)
     some = np.maximum(area, 1)
@@ -117,6 +119,7 @@ def _shape_columns(proposals: Proposals) -> dict[str, NDArray[np.float64]]:
         "boundary_smoothness": np.clip(1 - (area + ellipse - 2 * shared) / some, 0, 1),
         "border": border,
         "equivalent_diameter": np.sqrt(4 * area / np.pi),
+        "feret_diameter": feret,
     }
 
 

@@ -15,7 +15,19 @@ from numpy.typing import NDArray
 __all__ = ["SHAPE", "segments", "shapes"]
 
 #: Columns of `shapes`.
-SHAPE = ("area", "x", "y", "vxx", "vyy", "vxy", "perimeter", "convex_area", "border", "ellipse")
+SHAPE = (
+    "area",
+    "x",
+    "y",
+    "vxx",
+    "vyy",
+    "vxy",
+    "perimeter",
+    "convex_area",
+    "border",
+    "ellipse",
+    "feret",
+)
 
 
 @njit(cache=True, nogil=True)
@@ -106,8 +118,28 @@ def _chain(z: NDArray[np.float64], hull: NDArray[np.int64]) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _convex_area(top: Any, bottom: Any, first: NDArray[np.int32]) -> int:
-    """Pixels whose center lies in the hull of all pixels' four side centers (as scikit-image)."""
+def _longest(z: NDArray[np.float64], hulls: NDArray[np.int64], sizes: tuple[int, int]) -> float:
+    """Largest distance between two corners of a hull, given as its two chains on half columns.
+
+    Parallel lines that hold the hull touch one chain each, so no pair within a chain is longer.
+    """
+    longest = 0.0
+    for k in range(sizes[0]):
+        i = hulls[0, k]
+        y = z[0, i]
+        for m in range(sizes[1]):
+            j = hulls[1, m]
+            dx, dy = 0.5 * (i - j), y + z[1, j]
+            longest = max(longest, dx * dx + dy * dy)
+    return float(np.sqrt(longest))
+
+
+@njit(cache=True, nogil=True)
+def _hull(top: Any, bottom: Any, first: NDArray[np.int32]) -> tuple[int, float]:
+    """Convex area and largest Feret diameter, from the hull of all pixels' four side centers.
+
+    As scikit-image: the area is the number of pixels whose center lies in the hull.
+    """
     columns = first.size - 1
     # every half column from -1/2 on: the highest and (negated) the lowest point there
     z = np.full((2, 2 * columns + 1), np.inf)
@@ -134,20 +166,20 @@ def _convex_area(top: Any, bottom: Any, first: NDArray[np.int32]) -> int:
             p, q = hulls[s, at[s]], hulls[s, at[s] + 1]
             ends[s] = z[s, p] + (z[s, q] - z[s, p]) * (i - p) / (q - p)
         total += int(np.floor(-ends[1] + 1e-9) - np.ceil(ends[0] - 1e-9)) + 1
-    return total
+    return total, _longest(z, hulls, sizes)
 
 
 @njit(cache=True, nogil=True)
 def shapes(
     counts: NDArray[np.uint32], offsets: NDArray[np.int64], height: int, width: int
 ) -> NDArray[np.float64]:
-    """Shape of every mask, (N, 10); see `SHAPE`.
+    """Shape of every mask, (N, 11); see `SHAPE`.
 
     The perimeter is Crofton's from four directions (Legland et al., Image Anal. Stereol. 26, 83,
     2007): pi/4 times the chords that lines of each direction cut, times the distance of the lines.
     `ellipse` is the area shared with the ellipse of the same moments.
     """
-    out = np.zeros((offsets.size - 1, 10))
+    out = np.zeros((offsets.size - 1, 11))
     for i in range(out.shape[0]):
         top, bottom, first, x0 = segments(counts[offsets[i] : offsets[i + 1]], height)
         columns = first.size - 1
@@ -209,7 +241,7 @@ def shapes(
         out[i, 4] = vyy
         out[i, 5] = vxy
         out[i, 6] = np.pi / 4 * (chords + slanted / np.sqrt(2.0))
-        out[i, 7] = _convex_area(top, bottom, first)
+        out[i, 7], out[i, 10] = _hull(top, bottom, first)
         out[i, 8] = border
         out[i, 9] = shared
     return out
