@@ -209,6 +209,13 @@ class Overlaps:
             )
         return first, second, shared
 
+    def partners(self, row: int) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+        """Rows that share pixels with `row`, ascending, and the pixels shared."""
+        with self._lock:
+            self._count(row)
+            here = slice(self._start[row], self._start[row] + self._size[row])
+            return self._partner[here].copy(), self._pixels[here].copy()
+
     def _count(self, row: int) -> None:
         """Find the partners of one row."""
         if self._start[row] >= 0:
