@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic.config import JsonDict
 
 __all__ = [
     "AmgSettings",
+    "CropSettings",
     "BoostSettings",
     "DecodeSettings",
     "PreprocessSettings",
@@ -21,14 +23,23 @@ __all__ = [
     "RegionSettings",
     "RewardLayerSettings",
     "RunSettings",
+    "SearchSettings",
     "SelectSettings",
     "Settings",
     "SynthSettings",
+    "TextureSettings",
+    "TrainTextureSettings",
     "TrainTinySettings",
 ]
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 SourceName = Literal["grid", "tiles", "regions", "prompted"]
+
+# marks for the search, see `search.fields`: a field is searched within its bounds unless one of
+# these says otherwise
+_FIXED: JsonDict = {"search": False}
+_SLOW: JsonDict = {"search": {"slow": True}}
+_WITHOUT_LAYER: JsonDict = {"search": {"when": ["reward_layer", False]}}
 
 
 class Settings(BaseModel):
@@ -44,51 +55,96 @@ class Settings(BaseModel):
 class PreprocessSettings(Settings):
     """How intensities become the 8-bit RGB image that the network sees, in this order."""
 
-    hot_pixels: bool = Field(True, description="Replace single pixels far above their neighbors.")
+    hot_pixels: bool = Field(
+        True,
+        description="Replace single pixels far above their neighbors.",
+        json_schema_extra=_FIXED,
+    )
     level_lines: Literal["off", "median", "linear"] = Field(
-        "off", description="Level AFM scan lines: subtract each line's median or straight line."
+        "off",
+        description="Level AFM scan lines: subtract each line's median or straight line.",
+        json_schema_extra=_FIXED,
     )
     flatten_sigma: float = Field(
         0.0,
         ge=0.0,
         le=1000.0,
         description="Flatten the background: width of the Gaussian, px; 0 is off.",
+        json_schema_extra={"search": {"slow": True, "high": 200.0, "log": True}},
     )
     denoise: Literal["off", "median", "gaussian"] = Field(
-        "off", description="Denoise, 3x3 px or 1 px."
+        "off", description="Denoise, 3x3 px or 1 px.", json_schema_extra=_SLOW
     )
     low_percentile: float = Field(
-        0.1, ge=0.0, le=49.0, description="Shown black, percent of pixels."
+        0.1,
+        ge=0.0,
+        le=49.0,
+        description="Shown black, percent of pixels.",
+        json_schema_extra=_FIXED,
     )
     high_percentile: float = Field(
-        99.9, ge=51.0, le=100.0, description="Shown white, percent of pixels."
+        99.9,
+        ge=51.0,
+        le=100.0,
+        description="Shown white, percent of pixels.",
+        json_schema_extra=_FIXED,
     )
-    gamma: float = Field(1.0, ge=0.2, le=5.0, description="Exponent after contrast.")
-    invert: bool = Field(False, description="Swap dark and bright.")
+    gamma: float = Field(
+        1.0,
+        ge=0.2,
+        le=5.0,
+        description="Exponent after contrast.",
+        json_schema_extra={"search": {"slow": True, "low": 0.4, "high": 2.5, "log": True}},
+    )
+    invert: bool = Field(False, description="Swap dark and bright.", json_schema_extra=_SLOW)
 
 
 class DecodeSettings(Settings):
     """How SAM is prompted: all that needs the network. Names are Meta's."""
 
-    points_per_side: int = Field(32, ge=1, le=128, description="Grid points along each side.")
-    crop_n_layers: int = Field(0, ge=0, le=2, description="Layers of zoomed crops.")
-    crop_overlap_ratio: float = Field(512 / 1500, ge=0.0, le=0.9, description="Overlap of crops.")
-    crop_n_points_downscale_factor: int = Field(
-        1, ge=1, le=8, description="Grid is this much coarser in each further crop layer."
+    points_per_side: int = Field(
+        32,
+        ge=1,
+        le=128,
+        description="Grid points along each side.",
+        json_schema_extra={"search": {"slow": True, "low": 8, "high": 64, "log": True}},
     )
-    points_per_batch: int = Field(64, ge=1, le=1024, description="Prompts decoded at once.")
+    crop_n_layers: int = Field(
+        0,
+        ge=0,
+        le=2,
+        description="Layers of zoomed crops.",
+        json_schema_extra={"search": {"slow": True, "high": 1}},
+    )
+    crop_overlap_ratio: float = Field(
+        512 / 1500, ge=0.0, le=0.9, description="Overlap of crops.", json_schema_extra=_FIXED
+    )
+    crop_n_points_downscale_factor: int = Field(
+        1,
+        ge=1,
+        le=8,
+        description="Grid is this much coarser in each further crop layer.",
+        json_schema_extra=_FIXED,
+    )
+    points_per_batch: int = Field(
+        64, ge=1, le=1024, description="Prompts decoded at once.", json_schema_extra=_FIXED
+    )
     sources: tuple[SourceName, ...] = Field(
-        ("grid", "tiles", "regions", "prompted"), description="Which proposals to make."
+        ("grid", "tiles", "regions", "prompted"),
+        description="Which proposals to make.",
+        json_schema_extra=_FIXED,
     )
     tile_size: int = Field(
         0,
         ge=0,
         le=8192,
         description="Side of extra tiles for large images, px; 0 is automatic, see `tiles`.",
+        json_schema_extra=_FIXED,
     )
     tiles: Literal["auto", "off", "on"] = Field(
         "auto",
         description="Tiles besides the whole view; auto: where it is over twice the model's view.",
+        json_schema_extra=_FIXED,
     )
 
 
@@ -104,20 +160,46 @@ class AmgSettings(Settings):
     crop_overlap_ratio: float | None = Field(None, ge=0.0, le=0.9)
     crop_n_points_downscale_factor: int | None = Field(None, ge=1, le=8)
     pred_iou_thresh: float = Field(
-        0.88, ge=0.0, le=1.0, description="Keep masks that SAM predicts above this IoU."
+        0.88,
+        ge=0.0,
+        le=1.0,
+        description="Keep masks that SAM predicts above this IoU.",
+        json_schema_extra=_WITHOUT_LAYER,
     )
     stability_score_thresh: float = Field(
-        0.95, ge=0.0, le=1.0, description="Keep masks at least this stable."
+        0.95,
+        ge=0.0,
+        le=1.0,
+        description="Keep masks at least this stable.",
+        json_schema_extra=_WITHOUT_LAYER,
     )
     stability_score_offset: float = Field(
-        1.0, ge=0.0, le=5.0, description="Shift of the cut-off, logits."
+        1.0,
+        ge=0.0,
+        le=5.0,
+        description="Shift of the cut-off, logits.",
+        json_schema_extra=_WITHOUT_LAYER,
     )
     box_nms_thresh: float = Field(
-        0.7, ge=0.0, le=1.0, description="Box IoU above which the worse of two goes."
+        0.7,
+        ge=0.0,
+        le=1.0,
+        description="Box IoU above which the worse of two goes.",
+        json_schema_extra=_WITHOUT_LAYER,
     )
-    crop_nms_thresh: float = Field(0.7, ge=0.0, le=1.0, description="The same between crops.")
+    crop_nms_thresh: float = Field(
+        0.7,
+        ge=0.0,
+        le=1.0,
+        description="The same between crops.",
+        json_schema_extra=_WITHOUT_LAYER,
+    )
     min_mask_region_area: int = Field(
-        0, ge=0, le=1_000_000, description="Fill holes and drop islands below, px."
+        0,
+        ge=0,
+        le=1_000_000,
+        description="Fill holes and drop islands below, px.",
+        json_schema_extra={"search": {"high": 1000, "log": True}},
     )
 
 
@@ -235,7 +317,7 @@ class Prior(Settings):
 class RewardLayerSettings(Settings):
     """Weights of the physics that judges single masks, in place of SAM's thresholds."""
 
-    prior: Prior = Prior()
+    prior: Prior = Field(Prior(), json_schema_extra=_FIXED)
     contrast: float = Field(
         1.0, ge=0.0, le=5.0, description="Weight of contrast with the ring around."
     )
@@ -303,6 +385,34 @@ class BoostSettings(Settings):
     )
     grow: int = Field(
         0, ge=0, le=1000, description="Masks grow into pixels of none, by at most so many px."
+    )
+
+
+class SearchSettings(Settings):
+    """How the candidates of one micrograph are searched."""
+
+    method: Literal["nsga", "random", "default", "grid"] = Field(
+        "nsga", description="Genetic search; or, to compare: chance, defaults alone, a grid."
+    )
+    budget: int = Field(600, ge=1, le=1_000_000, description="Most candidates evaluated.")
+    population: int = Field(40, ge=4, le=1000, description="Candidates of one generation.")
+    seed: int = Field(0, ge=0, le=2**32 - 1, description="The same seed, the same search.")
+    patience: int = Field(
+        8,
+        ge=0,
+        le=1000,
+        description="Stop early, after half the budget, when so many generations gain too little; "
+        "0 never does.",
+    )
+    tolerance: float = Field(
+        1e-3,
+        ge=0.0,
+        le=1.0,
+        description="Relative growth of the hypervolume that is too little.",
+    )
+    grid: tuple[str, ...] = Field(
+        ("amg.pred_iou_thresh", "amg.stability_score_thresh", "amg.box_nms_thresh"),
+        description="Parameters of the exhaustive grid.",
     )
 
 
@@ -380,3 +490,55 @@ class TrainTinySettings(Settings):
     )
     threads: int = Field(1, ge=1, le=256, description="CPU threads of each process.")
     device: str = Field("cpu", description="Where to train: cpu, cuda, mps.")
+
+
+class CropSettings(Settings):
+    """Which crops stand for a mask's texture."""
+
+    side: int = Field(0, ge=0, le=1024, description="Side, px; 0 follows the lattice.")
+    default_side: int = Field(60, ge=8, le=1024, description="Side where no lattice shows, px.")
+    smallest_side: int = Field(40, ge=8, le=1024, description="Least side by a lattice, px.")
+    largest_side: int = Field(128, ge=8, le=1024, description="Largest side by a lattice, px.")
+    periods: float = Field(
+        4.5, ge=1.0, le=20.0, description="Periods of the strongest lattice in a crop."
+    )
+    coverage: float = Field(0.95, gt=0.0, le=1.0, description="Least share of a crop in its mask.")
+    ladder: tuple[Fraction, ...] = Field(
+        (1.0, 2 / 3, 0.4), description="Sides tried in turn in thin masks, shares of the side."
+    )
+    nearly: float = Field(
+        0.9, gt=0.0, le=1.0, description="At last: windows nearly as covered as the best."
+    )
+    fewest: int = Field(8, ge=1, le=1024, description="Crops of a small mask.")
+    most: int = Field(32, ge=1, le=1024, description="Crops of a large mask.")
+    seed: int = Field(0, ge=0, le=2**32 - 1, description="Seeds the choice of places.")
+
+
+class TextureSettings(Settings):
+    """How crops become vectors."""
+
+    encoders: tuple[Literal["physics", "bundled", "sam", "fenet"], ...] = Field(
+        ("physics", "bundled"), min_length=1, description="Encoders, joined with equal weight."
+    )
+    rotation: Literal["ignore", "keep"] = Field(
+        "ignore", description="Whether the same texture, turned, is the same material."
+    )
+    dimensions: int = Field(32, ge=1, le=1024, description="Principal components kept.")
+
+
+class TrainTextureSettings(Settings):
+    """How the bundled texture encoder is trained on synthetic materials."""
+
+    steps: int = Field(1200, ge=1, le=10_000_000, description="Steps of the optimizer.")
+    seed: int = Field(0, ge=0, description="Seeds weights, materials and crops.")
+    images: int = Field(4, ge=1, le=256, description="Synthetic images in one step.")
+    materials: int = Field(8, ge=2, le=64, description="Materials of each image.")
+    crops: int = Field(3, ge=2, le=64, description="Crops of each material.")
+    smallest_side: int = Field(40, ge=16, le=512, description="Smallest side of a crop, px.")
+    largest_side: int = Field(72, ge=16, le=512, description="Largest side of a crop, px.")
+    temperature: float = Field(0.1, gt=0.0, le=10.0, description="Divides the cosines.")
+    learning_rate: float = Field(3e-3, gt=0.0, le=1.0, description="After warm-up.")
+    weight_decay: float = Field(0.02, ge=0.0, le=1.0, description="Of AdamW.")
+    evaluate_every: int = Field(
+        50, ge=1, description="Steps between held-out measurements and checkpoints."
+    )

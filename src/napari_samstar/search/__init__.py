@@ -1,0 +1,1 @@
+"""Multi-objective search that knows neither SAM nor rewards: genes in, rewards out."""

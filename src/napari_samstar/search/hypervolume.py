@@ -1,0 +1,76 @@
+"""Hypervolume: how much of the space of rewards a front commands."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Archive", "hypervolume"]
+
+_REFERENCE = 1.1  # of the losses 1 - reward, so that the extremes of the front count too
+_EXACT_UP_TO = 5  # objectives; six take half a second for 500 points, each more ten times that
+_SAMPLES = 16_384  # standard error of the estimate under 0.4 % of the box
+
+
+def hypervolume(rewards: NDArray[np.float64]) -> float:
+    """Volume that a set of candidates dominates, from the losses 1 - reward up to 1.1.
+
+    Exact up to five objectives; estimated from fixed points for more, always the same ones, so
+    that values compare.
+
+    Parameters
+    ----------
+    rewards : (N, M) float
+        0 to 1, more is better.
+
+    Returns
+    -------
+    float
+        Up to 1.1^M; 0 for no candidates.
+    """
+    rewards = np.asarray(rewards, np.float64)
+    archive = Archive(rewards.shape[1])
+    for row in rewards:
+        archive.add(row)
+    return archive.hypervolume()
+
+
+class Archive:
+    """The rewards of the front so far, kept up candidate by candidate.
+
+    Parameters
+    ----------
+    n_objectives : int
+        Length of a vector of rewards.
+    """
+
+    def __init__(self, n_objectives: int) -> None:
+        self.rewards = np.zeros((0, n_objectives))
+        self._free: NDArray[np.float64] | None = None
+        if n_objectives > _EXACT_UP_TO:
+            points = np.random.default_rng(0).random((_SAMPLES, n_objectives))
+            self._free = 1 - _REFERENCE * points  # points that nothing dominates yet, as rewards
+
+    def __len__(self) -> int:
+        return len(self.rewards)
+
+    def add(self, rewards: NDArray[np.float64]) -> bool:
+        """Take in one vector (M,); whether it is on the front."""
+        if (self.rewards >= rewards).all(axis=1).any():
+            return False
+        beaten = (self.rewards <= rewards).all(axis=1)
+        self.rewards = np.vstack([self.rewards[~beaten], rewards])
+        if self._free is not None:
+            self._free = self._free[(self._free > rewards).any(axis=1)]
+        return True
+
+    def hypervolume(self) -> float:
+        """Volume dominated so far, see `hypervolume`."""
+        n_objectives = self.rewards.shape[1]
+        if not len(self.rewards):
+            return 0.0
+        if self._free is not None:
+            return float(_REFERENCE**n_objectives * (1 - len(self._free) / _SAMPLES))
+        from pymoo.indicators.hv import HV
+
+        return float(HV(ref_point=np.full(n_objectives, _REFERENCE))(1 - self.rewards))

@@ -1,0 +1,202 @@
+"""The genetic search: pymoo's NSGA-II over mixed variables, NSGA-III above three objectives."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Generator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_samstar.search.space import Gene, Space, distinct
+
+__all__ = ["nsga"]
+
+Batches = Generator[list[dict[str, Any]], NDArray[np.float64], None]
+
+
+def nsga(
+    space: Space,
+    seeds: Sequence[Mapping[str, Any]],
+    *,
+    n_objectives: int,
+    population: int,
+    seed: int,
+) -> Batches:
+    """Ask for one generation after another; told its rewards, breed the next.
+
+    Survivors are chosen by rank and crowding distance (NSGA-II: Deb et al., IEEE Trans. Evol.
+    Comput. 6, 182-197 (2002)), above three objectives by reference directions (NSGA-III: Deb and
+    Jain, IEEE Trans. Evol. Comput. 18, 577-601 (2014)). Nothing is asked for twice.
+
+    Parameters
+    ----------
+    space : Space
+        What may vary.
+    seeds : sequence of mapping
+        Asked for first, in this order; chance fills up the first generation.
+    n_objectives, population, seed : int
+        Objectives; candidates a generation; of the random numbers.
+
+    Yields
+    ------
+    list of dict
+        Genes of one generation; send back its rewards (n, M). Ends when nothing new is found.
+    """
+    from pymoo.core.individual import Individual
+    from pymoo.core.mixed import MixedVariableGA
+    from pymoo.core.population import Population
+    from pymoo.core.problem import Problem
+    from pymoo.core.termination import NoTermination
+
+    asked: set[Any] = set()
+
+    def key(individual: Any) -> Any:
+        known = individual.get("key")
+        if known is None:
+            known = space.key(_genes(space, individual))
+            individual.set("key", known)
+        return known
+
+    rng = np.random.default_rng(seed)
+    first = _first_generation(space, seeds, population, rng)
+    problem = Problem(vars={gene.name: _variable(gene) for gene in space.genes}, n_obj=n_objectives)
+    unique = _no_repetition(asked, key)
+    with _quiet():
+        algorithm = MixedVariableGA(
+            pop_size=population,
+            sampling=Population.create(
+                *[Individual(X=_coordinates(space, genes), genes=genes) for genes in first]
+            ),
+            mating=_mating(space, unique, by_rank=n_objectives <= 3),
+            eliminate_duplicates=unique,
+            survival=_survival(n_objectives, population),
+            seed=seed,
+            advance_after_initial_infill=True,  # ranks the first generation, for the tournament
+        )
+        algorithm.setup(problem, termination=NoTermination())
+    while True:
+        with _quiet():
+            batch = algorithm.ask()
+        if batch is None or len(batch) == 0:
+            return
+        asked.update(key(individual) for individual in batch)
+        rewards = yield [_genes(space, individual) for individual in batch]
+        with _quiet():
+            batch.set("F", 1.0 - rewards)
+            algorithm.tell(infills=batch)
+
+
+def _first_generation(
+    space: Space, seeds: Sequence[Mapping[str, Any]], population: int, rng: np.random.Generator
+) -> list[dict[str, Any]]:
+    """Seeds, then points that share out every gene's range evenly (a Latin hypercube)."""
+    wanted = max(population - len(seeds), 0)
+    strata = rng.permuted(np.tile(np.arange(wanted), (len(space), 1)), axis=1).T
+    positions = (strata + rng.random((wanted, len(space)))) / max(wanted, 1)
+    return distinct(space, [*seeds, *map(space.decode, positions)])
+
+
+def _variable(gene: Gene) -> Any:
+    from pymoo.core.variable import Choice, Real
+
+    # numbers as a position from 0 to 1, choices as an index
+    return Choice(options=range(len(gene.choices))) if gene.choices else Real(bounds=(0.0, 1.0))
+
+
+def _coordinates(space: Space, genes: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        gene.name: gene.choices.index(genes[gene.name])
+        if gene.choices
+        else gene.unit(genes[gene.name])
+        for gene in space.genes
+    }
+
+
+def _genes(space: Space, individual: Any) -> dict[str, Any]:
+    """Genes of an individual, decoded once; seeds keep their values unrounded."""
+    known: dict[str, Any] | None = individual.get("genes")
+    if known is None:
+        positions = [
+            (individual.X[gene.name] + 0.5) / len(gene.choices)
+            if gene.choices
+            else individual.X[gene.name]
+            for gene in space.genes
+        ]
+        known = space.decode(positions)
+        individual.set("genes", known)
+    return known
+
+
+def _mating(space: Space, unique: Any, *, by_rank: bool) -> Any:
+    from pymoo.core.mixed import MixedVariableMating
+    from pymoo.core.variable import Choice, Real
+    from pymoo.operators.crossover.sbx import SBX
+    from pymoo.operators.crossover.ux import UX
+    from pymoo.operators.mutation.pm import PM
+    from pymoo.operators.mutation.rm import ChoiceRandomMutation
+    from pymoo.operators.selection.rnd import RandomSelection
+    from pymoo.operators.selection.tournament import TournamentSelection
+
+    # pymoo mutates each kind of variable by itself; the chance must count all genes
+    chance = 1.0 / max(len(space), 1)
+    return MixedVariableMating(
+        selection=TournamentSelection(func_comp=_tournament) if by_rank else RandomSelection(),
+        crossover={Real: SBX(eta=15, prob=0.9), Choice: UX()},
+        mutation={Real: PM(eta=20, prob_var=chance), Choice: ChoiceRandomMutation(prob_var=chance)},
+        eliminate_duplicates=unique,
+    )
+
+
+def _tournament(population: Any, pairs: NDArray[np.int64], **_: Any) -> NDArray[np.int64]:
+    """Of each two, the one of lower rank; of equal rank, the lonelier."""
+    rank, crowding = population.get("rank"), population.get("crowding")
+    a, b = pairs[:, 0], pairs[:, 1]
+    second = (rank[b] < rank[a]) | ((rank[b] == rank[a]) & (crowding[b] > crowding[a]))
+    return np.where(second, b, a)[:, None]
+
+
+def _survival(n_objectives: int, population: int) -> Any:
+    if n_objectives <= 3:
+        from pymoo.operators.survival.rank_and_crowding import RankAndCrowding
+
+        return RankAndCrowding()
+    from pymoo.algorithms.moo.nsga3 import ReferenceDirectionSurvival
+
+    return ReferenceDirectionSurvival(_directions(n_objectives, population))
+
+
+def _directions(n_objectives: int, population: int) -> NDArray[np.float64]:
+    """Spread the most reference directions that `population` can follow over the simplex."""
+    from pymoo.util.ref_dirs import get_reference_directions
+
+    partitions = 1
+    while math.comb(partitions + n_objectives, n_objectives - 1) <= population:
+        partitions += 1
+    directions = get_reference_directions("das-dennis", n_objectives, n_partitions=partitions)
+    return np.asarray(directions, np.float64)
+
+
+def _no_repetition(asked: set[Any], key: Callable[[Any], Any]) -> Any:
+    from pymoo.core.duplicate import DuplicateElimination
+
+    class NoRepetition(DuplicateElimination):  # type: ignore[misc]
+        """Drops what was asked before, or is twice in the same batch."""
+
+        def do(self, individuals: Any, *others: Any, **_: Any) -> Any:
+            seen = asked.union(*({key(i) for i in other} for other in others))
+            fresh = []
+            for place, individual in enumerate(individuals):
+                if key(individual) not in seen:
+                    seen.add(key(individual))
+                    fresh.append(place)
+            return individuals[fresh]
+
+    return NoRepetition()
+
+
+def _quiet() -> warnings.catch_warnings[None]:
+    """Keep pymoo's changes of the warning filters (NSGA-III's) to itself."""
+    return warnings.catch_warnings()
