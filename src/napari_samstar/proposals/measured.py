@@ -129,6 +129,10 @@ class MeasuredRows:
 
     def covered(self) -> tuple[int, int]:
         """Pixels in at least one mask, and in at least two, px."""
+        return self._covered
+
+    @cached_property
+    def _covered(self) -> tuple[int, int]:
         first, second, _ = self._pairs
         meeting = np.union1d(first, second)
         one, two = _union(self._runs.counts, self._runs.offsets, meeting)
