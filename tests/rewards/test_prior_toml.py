@@ -49,7 +49,7 @@ def test_a_written_prior_reads_back_equal(tmp_path_factory, prior: Prior, unit: 
 def test_every_entry_of_a_file_is_understood(tmp_path: Path) -> None:
     path = tmp_path / "prior.toml"
     path.write_text(
-        '[size]\ndiameter_nm = [8, 30]\n[spacing]\ndistance_um = [0.02, 0.05]\n'
+        "[size]\ndiameter_nm = [8, 30]\n[spacing]\ndistance_um = [0.02, 0.05]\n"
         '[shape]\nclass = "round"\ncircularity = 0.9\n[coverage]\nfraction = [0.1, 0.4]\n'
         '[count]\nobjects = [20, 60]\n[overlap]\nfraction = 0.1\n[contrast]\npolarity = "dark"\n'
         "[materials]\ncount = 3\n"

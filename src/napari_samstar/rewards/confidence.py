@@ -1,0 +1,62 @@
+"""Terms that ask what the network, or the agreement of methods, thinks of masks."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from napari_samstar.rewards.base import Quality
+from napari_samstar.settings import Fraction
+from napari_samstar.types import Micrograph, Selection
+
+__all__ = ["PredictedIou", "Stability"]
+
+
+class _Confidence(Quality):
+    floor: float = Field(0.5, ge=0.0, le=0.95, description="Value that is worth 0.")
+    unknown: Fraction = Field(
+        0.5, ge=0.0, le=1.0, description="Worth of masks for which there is no such value."
+    )
+
+    def _above_floor(self, values: NDArray[np.float32]) -> NDArray[np.floating[Any]]:
+        worth = np.clip((values - self.floor) / (1 - self.floor), 0, 1)
+        return np.where(np.isnan(values), self.unknown, worth)
+
+
+class PredictedIou(_Confidence):
+    """Mean IoU that SAM predicts for its own masks (Kirillov et al., ICCV 2023).
+
+    ``q = clip((iou - floor) / (1 - floor), 0, 1)``; masks that no network made are worth `unknown`.
+
+    Bias: SAM is surest of large, well-separated things, which a background is, too; it knows
+    nothing of the sample. Small models predict too high on images unlike those they have seen.
+    """
+
+    name: ClassVar[str] = "predicted_iou"
+    family: ClassVar[str] = "confidence"
+
+    def quality(self, selection: Selection, micrograph: Micrograph) -> NDArray[np.floating[Any]]:
+        """Predicted IoU of each mask above the floor."""
+        return self._above_floor(selection.predicted_iou)
+
+
+class Stability(_Confidence):
+    """Mean stability of masks; of SAM's under a shift of its threshold, of regions by agreement.
+
+    ``q = clip((s - floor) / (1 - floor), 0, 1)``; SAM's s is the area above threshold + offset over
+    that above threshold - offset (Kirillov et al., ICCV 2023), a region's the share of methods
+    that found it.
+
+    Bias: the two kinds do not share a scale: SAM's is near 1 for most masks. Large masks are the
+    more stable, as their outline is the smaller part of them.
+    """
+
+    name: ClassVar[str] = "stability"
+    family: ClassVar[str] = "confidence"
+
+    def quality(self, selection: Selection, micrograph: Micrograph) -> NDArray[np.floating[Any]]:
+        """Stability of each mask above the floor."""
+        return self._above_floor(selection.stability)

@@ -1,0 +1,111 @@
+"""From what the microscopist knows to the terms that judge selections by it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from napari_samstar.io.units import length_unit
+from napari_samstar.rewards.base import RewardTerm, pixel_in
+from napari_samstar.rewards.confidence import Stability
+from napari_samstar.rewards.contrast import Contrast, EdgeAlignment, Polarity, Separability
+from napari_samstar.rewards.coverage import Coverage
+from napari_samstar.rewards.overlap import Ambiguity, Overlap
+from napari_samstar.rewards.shape import Circularity, Roundness, Solidity
+from napari_samstar.rewards.size import Count, SizeBand
+from napari_samstar.rewards.spacing import NeighborSpacing
+from napari_samstar.settings import Prior
+from napari_samstar.types import Micrograph, SamStarError
+
+__all__ = ["terms_for"]
+
+
+def terms_for(
+    prior: Prior, micrograph: Micrograph, extra: Sequence[RewardTerm] = ()
+) -> list[RewardTerm]:
+    """Terms for what is known of a sample, with targets to match.
+
+    What holds for every sample comes first: masks do not overlap, stand out from what is around,
+    end on edges, and explain the image's variance together. Each part of the prior adds its own
+    terms.
+
+    Parameters
+    ----------
+    prior : Prior
+        What is known; an empty one gives the general terms alone.
+    micrograph : Micrograph
+        The image; its pixel size is needed where the prior is physical.
+    extra : sequence of RewardTerm
+        More terms, as of a preset; they replace those of the same name.
+
+    Returns
+    -------
+    list of RewardTerm
+        Each name once.
+
+    Raises
+    ------
+    SamStarError
+        If the prior is in physical units and the pixel size unknown.
+    """
+    enough = _enough(prior)
+    polarity = prior.polarity or "any"
+    allowed = 0.05 if prior.overlap is None else min(prior.overlap, 0.95)
+    found: list[RewardTerm] = [
+        Overlap(allowed=allowed, **enough),
+        Ambiguity(allowed=allowed, least_coverage=enough["least_coverage"]),
+        Contrast(polarity=polarity, **enough),
+        Polarity(polarity=polarity, **enough),
+        EdgeAlignment(**enough),
+        Separability(polarity=polarity),
+        Stability(**enough),
+    ]
+    if prior.diameter is not None:
+        low, high = prior.diameter
+        unit = _unit(prior.size_unit, micrograph)
+        found.append(SizeBand(low=low, high=high, unit=unit, **enough))
+    found += _shape_terms(prior, enough)
+    if prior.coverage is not None:
+        low, high = prior.coverage
+        found.append(Coverage(low=low, high=max(high, 1e-9)))
+    if prior.count is not None:
+        fewest, most = prior.count
+        found.append(Count(low=max(fewest, 1), high=max(most, 1)))
+    if prior.spacing is not None:
+        low, high = prior.spacing
+        unit = _unit(prior.spacing_unit, micrograph)
+        found.append(NeighborSpacing(low=low, high=high, unit=unit, **enough))
+    terms = {term.name: term for term in found}
+    terms.update({term.name: term for term in extra})
+    return list(terms.values())
+
+
+def _shape_terms(prior: Prior, enough: dict[str, Any]) -> list[RewardTerm]:
+    found: list[RewardTerm] = []
+    if prior.shape == "round":
+        found.append(Roundness(target=1.0, tolerance=0.6, **enough))
+    if prior.shape != "irregular":
+        found.append(Solidity(**enough))
+    if prior.circularity is not None or prior.shape == "round":
+        target = 1.0 if prior.circularity is None else prior.circularity
+        found.append(Circularity(target=target, **enough))
+    return found
+
+
+def _enough(prior: Prior) -> dict[str, Any]:
+    """How many masks, and how much coverage, full score needs: half of the least that is known."""
+    coverage = 0.01 if prior.coverage is None else 0.5 * prior.coverage[0]
+    count = 1 if prior.count is None else max(1, prior.count[0] // 2)
+    return {"least_count": count, "least_coverage": coverage}
+
+
+def _unit(given: str, micrograph: Micrograph) -> str:
+    """Unit as terms know it, once the micrograph is known to be calibrated."""
+    unit = "px" if given == "px" else length_unit(given)
+    if unit is None:
+        raise SamStarError(
+            f"The prior gives lengths in '{given}', which is no unit of length: "
+            "use px, pm, nm, um or mm."
+        )
+    pixel_in(unit, micrograph)
+    return unit
