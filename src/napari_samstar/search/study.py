@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_samstar.search.hypervolume import Archive
+from napari_samstar.search.journal import Journal, open_journal
 from napari_samstar.search.pareto import Candidate, Front
 from napari_samstar.search.samplers import Batches, sampler
 from napari_samstar.search.space import Space, distinct
@@ -156,7 +158,22 @@ class Study:
         self.finished = ""
         self._archive = Archive(len(self.objectives))
         self._known: dict[Hashable, Candidate] = {}
+        self._log: Journal | None = None
+        self._replayed, self._replayed_s = 0, 0.0
         self._watch = _Watch(clock)
+
+    def _identity(self) -> dict[str, Any]:
+        """Say what makes this search the same as another; a larger budget only goes on with it."""
+        settings = self.settings.model_dump(mode="json")
+        named = ["method", "seed", "population"]
+        named += ["budget", "grid"] if self.settings.method == "grid" else []
+        return {
+            **{name: settings[name] for name in named},
+            "objectives": self.objectives,
+            "seeds": self.seeds,
+            "parameters": {"names": self.space.names, "content": self.space.content},
+            "context": self.context,
+        }
 
     def front(self, evaluated: int | None = None) -> Front:
         """Front of all candidates so far, or of the first `evaluated` ones."""
@@ -195,7 +212,17 @@ class Study:
             If the journal belongs to another search or another process writes to it, or if a
             reward is no number from 0 to 1.
         """
+        if self.candidates:
+            raise RuntimeError("A study runs once; make another, with the same journal to go on.")
         self._watch.resume()
+        with contextlib.ExitStack() as stack:
+            if self.journal is not None:
+                self._log = stack.enter_context(open_journal(self.journal, self._identity()))
+                stack.callback(setattr, self, "_log", None)
+            yield from self._search(evaluate)
+        return self.front()
+
+    def _search(self, evaluate: Evaluate) -> Generator[Event, None, None]:
         batches = sampler(self.space, self.seeds, self.settings, len(self.objectives))
         batch = next(batches, None)
         repetitions = 0
@@ -209,38 +236,58 @@ class Study:
                     break
                 else:
                     repetitions = 0
-                    candidate = self._evaluated(genes, evaluate)
-                    event = self._candidate_event(candidate)
-                    self._watch.pause()
-                    yield event
-                    self._watch.resume()
+                    candidate = self._recorded(genes) or self._evaluated(genes, evaluate)
+                    yield from self._paused(self._candidate_event(candidate))
                 rewards.append(candidate.rewards)
             self.history.append((len(self.candidates), self._archive.hypervolume()))
             self.finished = self._reason_to_stop(repetitions)
-            event_after = self._generation_event()
-            self._watch.pause()
-            yield event_after
-            self._watch.resume()
+            if self._log is not None:
+                self._log.sync()
+            yield from self._paused(self._generation_event())
             if not self.finished:
                 batch = _send(batches, np.array(rewards, np.float64))
         self.finished = self.finished or "Nothing new is left to try."
-        return self.front()
+
+    def _paused(self, event: Event) -> Generator[Event, None, None]:
+        self._watch.pause()
+        yield event
+        self._watch.resume()
+
+    def _recorded(self, genes: Mapping[str, Any]) -> Candidate | None:
+        """Next candidate of the journal, if it holds more."""
+        index = len(self.candidates)
+        if self._log is None or index >= len(self._log.recorded):
+            return None
+        recorded = self._log.recorded[index]
+        key = self.space.key(genes)
+        if self.space.key(self.space.complete(recorded.genes)) != key:
+            raise SamStarError(
+                f"Candidate {index} in {self.journal} is not the one that this search tries: it "
+                "was recorded with other versions of the software; give another file name."
+            )
+        self._replayed, self._replayed_s = index + 1, self._watch.seconds
+        return self._keep(key, replace(recorded, genes=dict(genes)))
 
     def _evaluated(self, genes: Mapping[str, Any], evaluate: Evaluate) -> Candidate:
         error = ""
         try:
-            rewards = self._checked(evaluate(genes))
+            rewards = evaluate(genes)
         except SamStarError as err:
-            rewards, error = (0.0,) * len(self.objectives), str(err)
+            rewards, error = np.zeros(len(self.objectives)), str(err)
         candidate = Candidate(
             index=len(self.candidates),
             genes=dict(genes),
-            rewards=rewards,
+            rewards=self._checked(rewards),
             generation=len(self.history),
             error=error,
         )
+        if self._log is not None:
+            self._log.append(candidate)
+        return self._keep(self.space.key(genes), candidate)
+
+    def _keep(self, key: Hashable, candidate: Candidate) -> Candidate:
         self.candidates.append(candidate)
-        self._known[self.space.key(genes)] = candidate
+        self._known[key] = candidate
         return candidate
 
     def _checked(self, rewards: Sequence[float] | NDArray[Any]) -> tuple[float, ...]:
@@ -248,13 +295,12 @@ class Study:
         values = np.asarray(rewards, np.float64)
         if values.shape != (len(self.objectives),):
             raise ValueError(f"{len(self.objectives)} rewards are expected, not {values.shape}.")
-        wrong = ~((values >= -_ROUNDING) & (values <= 1 + _ROUNDING))
-        if wrong.any():
-            place = int(np.argmax(wrong))
-            raise ValueError(
-                f"The reward {self.objectives[place]} gave {values[place]}: "
-                "rewards are numbers from 0 to 1."
-            )
+        for name, value in zip(self.objectives, values, strict=True):
+            if not -_ROUNDING <= value <= 1 + _ROUNDING:
+                raise SamStarError(
+                    f"The reward {name} gave {value:g}, but rewards are numbers from 0 to 1: mend "
+                    "or disable it."
+                )
         return tuple(np.clip(values, 0.0, 1.0).tolist())
 
     def _reason_to_stop(self, repetitions: int) -> str:
@@ -271,7 +317,12 @@ class Study:
 
     def _candidate_event(self, candidate: Candidate) -> CandidateEvent:
         is_on_front = self._archive.add(np.array(candidate.rewards))
-        return CandidateEvent(candidate=candidate, is_on_front=is_on_front, **self._state())
+        return CandidateEvent(
+            candidate=candidate,
+            is_on_front=is_on_front,
+            replayed=len(self.candidates) == self._replayed,
+            **self._state(),
+        )
 
     def _generation_event(self) -> GenerationEvent:
         return GenerationEvent(
@@ -280,13 +331,15 @@ class Study:
 
     def _state(self) -> dict[str, Any]:
         evaluated, elapsed = len(self.candidates), self._watch.seconds
+        fresh = evaluated - self._replayed
+        each = (elapsed - self._replayed_s) / fresh if fresh else 0.0
         return {
             "front_size": len(self._archive),
             "evaluated": evaluated,
             "budget": self.settings.budget,
             "hypervolume": self.history[-1][1] if self.history else 0.0,
             "elapsed_s": elapsed,
-            "eta_s": elapsed / evaluated * (self.settings.budget - evaluated),
+            "eta_s": each * (self.settings.budget - evaluated),
             "front": lambda: self.front(evaluated),
         }
 
