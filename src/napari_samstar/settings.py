@@ -17,6 +17,7 @@ __all__ = [
     "CropSettings",
     "BoostSettings",
     "DecodeSettings",
+    "MaterialSettings",
     "PreprocessSettings",
     "Prior",
     "PromptSettings",
@@ -404,6 +405,68 @@ class SelectSettings(Settings):
     reward_layer: RewardLayerSettings | None = None
 
 
+class CropSettings(Settings):
+    """Which crops stand for a mask's texture."""
+
+    side: int = Field(0, ge=0, le=1024, description="Side, px; 0 follows the lattice.")
+    default_side: int = Field(60, ge=8, le=1024, description="Side where no lattice shows, px.")
+    smallest_side: int = Field(40, ge=8, le=1024, description="Least side by a lattice, px.")
+    largest_side: int = Field(128, ge=8, le=1024, description="Largest side by a lattice, px.")
+    periods: float = Field(
+        4.5, ge=1.0, le=20.0, description="Periods of the strongest lattice in a crop."
+    )
+    coverage: float = Field(0.95, gt=0.0, le=1.0, description="Least share of a crop in its mask.")
+    ladder: tuple[Fraction, ...] = Field(
+        (1.0, 2 / 3, 0.4), description="Sides tried in turn in thin masks, shares of the side."
+    )
+    nearly: float = Field(
+        0.9, gt=0.0, le=1.0, description="At last: windows nearly as covered as the best."
+    )
+    fewest: int = Field(8, ge=1, le=1024, description="Crops of a small mask.")
+    most: int = Field(32, ge=1, le=1024, description="Crops of a large mask.")
+    seed: int = Field(0, ge=0, le=2**32 - 1, description="Seeds the choice of places.")
+
+
+class TextureSettings(Settings):
+    """How crops become vectors."""
+
+    encoders: tuple[Literal["physics", "bundled", "sam", "fenet"], ...] = Field(
+        ("physics", "bundled"), min_length=1, description="Encoders, joined with equal weight."
+    )
+    rotation: Literal["ignore", "keep"] = Field(
+        "ignore", description="Whether the same texture, turned, is the same material."
+    )
+    dimensions: int = Field(32, ge=1, le=1024, description="Principal components kept.")
+
+
+class MaterialSettings(Settings):
+    """How masks become materials."""
+
+    count: int | None = Field(
+        None, ge=1, le=64, description="Number of materials; none lets the image decide."
+    )
+    most: int = Field(6, ge=1, le=64, description="Most materials looked for.")
+    percentile: float = Field(
+        97.0,
+        ge=50.0,
+        le=100.0,
+        description="Masks differ that are farther apart than this share of halves of one mask, %.",
+    )
+    min_silhouette: float = Field(
+        0.25, ge=-1.0, le=1.0, description="Less evident groups are one material."
+    )
+    min_margin: float = Field(
+        0.1,
+        ge=0.0,
+        le=1.0,
+        description="Masks whose best two materials are closer in votes than this stay uncertain.",
+    )
+    background: bool = Field(True, description="Keep vacuum out of the materials.")
+    restarts: int = Field(20, ge=1, le=1000, description="Starts of k-means.")
+    resamples: int = Field(20, ge=2, le=1000, description="Bootstrap samples for the stability.")
+    seed: int = Field(0, ge=0, le=2**32 - 1, description="Seeds k-means, splits and bootstrap.")
+
+
 class BoostSettings(Settings):
     """From overlapping masks to one mask per material, in the order of the steps.
 
@@ -431,8 +494,13 @@ class BoostSettings(Settings):
         description="Drop small masks that touch neither another nor the border; robust only.",
     )
 
-    crop_size: int = Field(60, ge=8, le=1024, description="Side of a texture crop, px.")
-    crops_per_mask: int = Field(10, ge=1, le=1000, description="Most texture crops of one mask.")
+    crop_size: int = Field(
+        60, ge=8, le=1024, description="Side of a crop, below whose area islands are small, px."
+    )
+
+    crops: CropSettings = CropSettings()
+    texture: TextureSettings = TextureSettings()
+    materials: MaterialSettings = MaterialSettings()
 
     min_speck: int = Field(
         16, ge=0, le=1_000_000, description="Smaller scraps of a mask go to their neighbor, px."
@@ -449,6 +517,9 @@ class SearchSettings(Settings):
         "nsga", description="Genetic search; or, to compare: chance, defaults alone, a grid."
     )
     budget: int = Field(600, ge=1, le=1_000_000, description="Most candidates evaluated.")
+    objectives: Literal["families", "terms"] = Field(
+        "families", description="Rewards of one family share an objective, or each is its own."
+    )
     population: int = Field(40, ge=4, le=1000, description="Candidates of one generation.")
     seed: int = Field(0, ge=0, le=2**32 - 1, description="The same seed, the same search.")
     patience: int = Field(
@@ -479,6 +550,12 @@ class RunSettings(Settings):
     prompts: PromptSettings = PromptSettings()
     select: SelectSettings = SelectSettings(
         sources=("grid", "tiles", "regions", "prompted"), reward_layer=RewardLayerSettings()
+    )
+    search: SearchSettings | None = Field(
+        SearchSettings(), description="Search of the parameters in `select`; none keeps them."
+    )
+    importances: tuple[tuple[str, Annotated[float, Field(ge=0.0)]], ...] = Field(
+        (), description="Of objectives when one candidate is chosen; those left out count 1."
     )
     prior: Prior = Prior()
     seed: int = Field(0, ge=0, le=2**32 - 1)
@@ -544,40 +621,6 @@ class TrainTinySettings(Settings):
     )
     threads: int = Field(1, ge=1, le=256, description="CPU threads of each process.")
     device: str = Field("cpu", description="Where to train: cpu, cuda, mps.")
-
-
-class CropSettings(Settings):
-    """Which crops stand for a mask's texture."""
-
-    side: int = Field(0, ge=0, le=1024, description="Side, px; 0 follows the lattice.")
-    default_side: int = Field(60, ge=8, le=1024, description="Side where no lattice shows, px.")
-    smallest_side: int = Field(40, ge=8, le=1024, description="Least side by a lattice, px.")
-    largest_side: int = Field(128, ge=8, le=1024, description="Largest side by a lattice, px.")
-    periods: float = Field(
-        4.5, ge=1.0, le=20.0, description="Periods of the strongest lattice in a crop."
-    )
-    coverage: float = Field(0.95, gt=0.0, le=1.0, description="Least share of a crop in its mask.")
-    ladder: tuple[Fraction, ...] = Field(
-        (1.0, 2 / 3, 0.4), description="Sides tried in turn in thin masks, shares of the side."
-    )
-    nearly: float = Field(
-        0.9, gt=0.0, le=1.0, description="At last: windows nearly as covered as the best."
-    )
-    fewest: int = Field(8, ge=1, le=1024, description="Crops of a small mask.")
-    most: int = Field(32, ge=1, le=1024, description="Crops of a large mask.")
-    seed: int = Field(0, ge=0, le=2**32 - 1, description="Seeds the choice of places.")
-
-
-class TextureSettings(Settings):
-    """How crops become vectors."""
-
-    encoders: tuple[Literal["physics", "bundled", "sam", "fenet"], ...] = Field(
-        ("physics", "bundled"), min_length=1, description="Encoders, joined with equal weight."
-    )
-    rotation: Literal["ignore", "keep"] = Field(
-        "ignore", description="Whether the same texture, turned, is the same material."
-    )
-    dimensions: int = Field(32, ge=1, le=1024, description="Principal components kept.")
 
 
 class TrainTextureSettings(Settings):

@@ -70,21 +70,25 @@ def _columns(
                     labels[y, x] = first + i
 
 
+#: A projected cell, as in `LATTICES`: two vectors, and columns with their brightness.
+Cell = tuple[tuple[float, float, float, float], tuple[tuple[float, ...], ...]]
+
+
 def crystal(
-    shape: tuple[int, int], name: str, spacing: float, angle: float, origin: Any
+    shape: tuple[int, int], cell: str | Cell, spacing: float, angle: float, origin: Any
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
     """Columns of an endless crystal inside the frame: places (N, 2), brightness (N,), nearest px.
 
-    `spacing` is the first lattice vector's length, px.
+    `cell` may be a name of `LATTICES`; `spacing` is its first vector's length, px.
     """
-    (ay, ax, by, bx), basis = LATTICES[name]
+    (ay, ax, by, bx), basis = LATTICES[cell] if isinstance(cell, str) else cell
     c, s = np.cos(angle), np.sin(angle)
     turn = np.array([[c, s], [-s, c]])
     a, b = spacing * turn @ np.array([ay, ax]), spacing * turn @ np.array([by, bx])
     inverse = np.linalg.inv(np.stack([a, b], 1))
     corners = np.array([[0, 0], [0, shape[1]], [shape[0], 0], shape], np.float64) - origin
-    cell = (inverse @ corners.T).T
-    low, high = np.floor(cell.min(0)).astype(int) - 1, np.ceil(cell.max(0)).astype(int) + 2
+    ends = (inverse @ corners.T).T
+    low, high = np.floor(ends.min(0)).astype(int) - 1, np.ceil(ends.max(0)).astype(int) + 2
     i, j = np.mgrid[low[0] : high[0], low[1] : high[1]].reshape(2, -1)
     places, peaks, fractions = [], [], np.array([atom[:2] for atom in basis])
     for (fy, fx), peak in zip(fractions, [atom[2] for atom in basis], strict=True):
