@@ -26,6 +26,15 @@ def shared_data() -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def oracles() -> Path:
+    """Folder of reference values from published programs, where it lies beside the checkout."""
+    path = Path(__file__).resolve().parents[2] / "shared" / "oracles"
+    if not path.is_dir():
+        pytest.skip("the reference values are not beside this checkout")
+    return path
+
+
 @pytest.fixture
 def rng() -> np.random.Generator:
     """A seeded random generator."""
