@@ -1,0 +1,56 @@
+"""Corrections of a label image, as values: applied, undone, redone, and kept in a journal."""
+
+from napari_samstar.edits.delta import Delta, Segment, SegmentTable, segment_table
+from napari_samstar.edits.history import Editor, History
+from napari_samstar.edits.journal import (
+    Journal,
+    Recoverable,
+    discard,
+    journals_folder,
+    recover,
+    restore,
+    start,
+)
+from napari_samstar.edits.plan import Step, apply
+from napari_samstar.edits.review import review_order
+from napari_samstar.edits.values import (
+    Add,
+    Delete,
+    Edit,
+    Mask,
+    Merge,
+    Relabel,
+    SetMaterial,
+    SetStatus,
+    Split,
+    Status,
+)
+
+__all__ = [
+    "Add",
+    "Delete",
+    "Delta",
+    "Edit",
+    "Editor",
+    "History",
+    "Journal",
+    "Mask",
+    "Merge",
+    "Recoverable",
+    "Relabel",
+    "Segment",
+    "SegmentTable",
+    "SetMaterial",
+    "SetStatus",
+    "Split",
+    "Status",
+    "Step",
+    "apply",
+    "discard",
+    "journals_folder",
+    "recover",
+    "restore",
+    "review_order",
+    "segment_table",
+    "start",
+]

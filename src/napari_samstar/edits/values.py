@@ -1,0 +1,342 @@
+"""Corrections as values: what a user asked for, as it can be compared, kept and written down."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Literal, Self, TypeAlias, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from napari_samstar.io.coco import decode_counts, encode_counts
+from napari_samstar.runs import MaskRuns, encode_window
+from napari_samstar.types import SamStarError
+
+__all__ = [
+    "MOST_LABEL",
+    "Add",
+    "Delete",
+    "Edit",
+    "Mask",
+    "Merge",
+    "Relabel",
+    "SetMaterial",
+    "SetStatus",
+    "Split",
+    "Status",
+    "edit_from_record",
+]
+
+#: Largest number of a segment: the next one still fits a label image of 32 bits.
+MOST_LABEL = 2**31 - 2
+
+#: Nobody looked at it; changed by hand; looked at and found good.
+Status: TypeAlias = Literal["open", "reviewed", "accepted"]
+
+#: x, y in px; the center of the first pixel is 0, 0.
+Point: TypeAlias = tuple[float, float]
+
+_FAR = 1e6  # px; no picture is as wide
+
+
+@dataclass(frozen=True)
+class Mask:
+    """One mask as text: COCO's compressed run lengths.
+
+    Parameters
+    ----------
+    counts : str
+        Run lengths, column by column, as `napari_samstar.io.coco.encode_counts` writes them.
+    shape : tuple of int
+        Height and width of the image, px.
+    """
+
+    counts: str
+    shape: tuple[int, int]
+
+    @classmethod
+    def of(
+        cls, window: ArrayLike, y0: int = 0, x0: int = 0, shape: tuple[int, int] | None = None
+    ) -> Mask:
+        """Mask that is `window` (h, w) at row `y0`, column `x0` of an image of `shape`, else empty.
+
+        Raises
+        ------
+        SamStarError
+            If the window is not two-dimensional or does not lie in the image.
+        """
+        dense = np.ascontiguousarray(window, dtype=bool)
+        if dense.ndim != 2:
+            raise SamStarError(f"A mask has two dimensions; this one has {dense.ndim}.")
+        height, width = shape or dense.shape
+        if not (0 <= y0 <= height - dense.shape[0] and 0 <= x0 <= width - dense.shape[1]):
+            raise SamStarError("The mask reaches beyond the image: choose one inside it.")
+        return cls(encode_counts(encode_window(dense, y0, x0, height, width)), (height, width))
+
+    def runs(self) -> MaskRuns:
+        """Run lengths as numbers.
+
+        Raises
+        ------
+        SamStarError
+            If the text is none, or is of another size than `shape`.
+        """
+        counts = decode_counts(self.counts)
+        if int(counts.sum(dtype=np.uint64)) != self.shape[0] * self.shape[1]:
+            raise SamStarError(
+                f"The mask's run lengths do not fill {self.shape[1]} x {self.shape[0]} px: "
+                "write it anew."
+            )
+        return MaskRuns.from_rows([counts], self.shape)
+
+    def window(self) -> tuple[NDArray[np.bool_], tuple[int, int, int, int]]:
+        """Mask inside its box, and the box: x0, y0, x1, y1, last row and column included, px."""
+        runs = self.runs()
+        x0, y0, x1, y1 = (int(v) for v in runs.boxes()[0])
+        return runs.window(0, (x0, y0, x1, y1)), (x0, y0, x1, y1)
+
+
+@dataclass(frozen=True)
+class _Edit:
+    def record(self) -> dict[str, Any]:
+        """Everything about the edit as JSON values; `edit_from_record` gives it back."""
+        values = {f.name: _plain(getattr(self, f.name)) for f in fields(self)}
+        return {
+            "edit": type(self).__name__,
+            **{name: value for name, value in values.items() if value not in (None, [])},
+        }
+
+    @classmethod
+    def _from(cls, values: Mapping[str, Any]) -> Self:
+        return cls(**values)
+
+    def _set(self, **values: Any) -> None:
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+
+
+@dataclass(frozen=True, init=False)
+class Merge(_Edit):
+    """Give all pixels of other segments to one: ``Merge(3, 7, 9)`` leaves segment 3.
+
+    It keeps the material of `into`, or takes the first known one of `others`.
+    """
+
+    into: int
+    others: tuple[int, ...]
+
+    def __init__(self, into: int, *others: int) -> None:
+        chosen = dict.fromkeys(_label(value) for value in (into, *others))
+        if len(chosen) < 2:
+            raise SamStarError("Merging needs two different segments: choose another one as well.")
+        first, *rest = chosen
+        self._set(into=first, others=tuple(rest))
+
+    @classmethod
+    def _from(cls, values: Mapping[str, Any]) -> Self:
+        return cls(values["into"], *values["others"])
+
+
+@dataclass(frozen=True)
+class Split(_Edit):
+    """Cut one segment into pieces, by exactly one of a line, points or masks.
+
+    Parameters
+    ----------
+    label : int
+        The segment. The largest piece keeps this number; with `points` the piece of the first
+        point; with `parts` what is left of it.
+    line : sequence of (x, y)
+        A polyline drawn across the segment, px.
+    points : two (x, y)
+        One in each of two touching objects, px: the cut is the watershed between them.
+    parts : Mask or sequence of Mask
+        Pixels of the pieces to cut off, such as SAM's mask of a click.
+    new : tuple of int
+        Numbers of the pieces cut off; free ones are taken where there are none.
+    """
+
+    label: int
+    line: tuple[Point, ...] = ()
+    points: tuple[Point, ...] = ()
+    parts: tuple[Mask, ...] = ()
+    new: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        parts = (self.parts,) if isinstance(self.parts, Mask) else tuple(self.parts)
+        self._set(
+            label=_label(self.label),
+            line=_points(self.line),
+            points=_points(self.points),
+            parts=parts,
+            new=tuple(_label(value) for value in self.new),
+        )
+        if (bool(self.line) + bool(self.points) + bool(self.parts)) != 1:
+            raise SamStarError("A split needs either a line, or two points, or a mask.")
+        if self.line and len(self.line) < 2:
+            raise SamStarError("A line to split by needs two points or more: draw it across.")
+        if self.points and len(self.points) != 2:
+            raise SamStarError(
+                f"Click two points to split, one in each part, not {len(self.points)}."
+            )
+
+    @classmethod
+    def _from(cls, values: Mapping[str, Any]) -> Self:
+        return cls(**{**values, "parts": tuple(_mask(part) for part in values.get("parts", ()))})
+
+
+@dataclass(frozen=True, init=False)
+class Delete(_Edit):
+    """Turn segments into background."""
+
+    labels: tuple[int, ...]
+
+    def __init__(self, *labels: int) -> None:
+        self._set(labels=_labels(labels))
+
+    @classmethod
+    def _from(cls, values: Mapping[str, Any]) -> Self:
+        return cls(*values["labels"])
+
+
+@dataclass(frozen=True)
+class Add(_Edit):
+    """Make a segment of a mask, or let one grow by it.
+
+    Parameters
+    ----------
+    mask : Mask
+        Pixels wanted.
+    label : int or None
+        The segment that grows, or the number of the new one; None takes a free number.
+    material : int
+        Material of a new segment, 0 for unknown.
+    over : bool
+        Take pixels of other segments, too; else only background.
+    """
+
+    mask: Mask
+    label: int | None = None
+    material: int = 0
+    over: bool = False
+
+    def __post_init__(self) -> None:
+        label = None if self.label is None else _label(self.label)
+        self._set(label=label, material=_material(self.material), over=bool(self.over))
+
+    @classmethod
+    def _from(cls, values: Mapping[str, Any]) -> Self:
+        return cls(**{**values, "mask": _mask(values["mask"])})
+
+
+@dataclass(frozen=True)
+class Relabel(_Edit):
+    """Give a segment another number, one that no segment has."""
+
+    label: int
+    to: int
+
+    def __post_init__(self) -> None:
+        self._set(label=_label(self.label), to=_label(self.to))
+
+
+@dataclass(frozen=True, init=False)
+class SetMaterial(_Edit):
+    """Say of which material one or several segments are; 0 is unknown."""
+
+    labels: tuple[int, ...]
+    material: int
+
+    def __init__(self, labels: int | Iterable[int], material: int) -> None:
+        self._set(labels=_labels(labels), material=_material(material))
+
+
+@dataclass(frozen=True, init=False)
+class SetStatus(_Edit):
+    """Say how far the review of one or several segments has come."""
+
+    labels: tuple[int, ...]
+    status: Status
+
+    def __init__(self, labels: int | Iterable[int], status: Status) -> None:
+        if status not in get_args(Status):
+            raise SamStarError(f"'{status}' is none of {', '.join(get_args(Status))}.")
+        self._set(labels=_labels(labels), status=status)
+
+
+Edit: TypeAlias = Merge | Split | Delete | Add | Relabel | SetMaterial | SetStatus
+
+_KINDS: dict[str, type[Edit]] = {kind.__name__: kind for kind in get_args(Edit)}
+
+
+def edit_from_record(record: Mapping[str, Any]) -> Edit:
+    """Give back the edit that `record` was called on.
+
+    Raises
+    ------
+    SamStarError
+        If it is not such a record.
+    """
+    try:
+        values = dict(record)
+        return _KINDS[values.pop("edit")]._from(values)
+    except (KeyError, TypeError, ValueError) as err:
+        raise SamStarError("This is not a correction that this napari-samstar knows.") from err
+
+
+def _label(value: Any) -> int:
+    try:
+        label = operator.index(value)
+    except TypeError as err:
+        raise SamStarError(f"{value!r} is not the number of a segment.") from err
+    if not 1 <= label <= MOST_LABEL:
+        raise SamStarError(
+            f"{label} cannot be the number of a segment: they go from 1 to {MOST_LABEL}, "
+            "and 0 is the background."
+        )
+    return label
+
+
+def _labels(values: int | Iterable[int]) -> tuple[int, ...]:
+    several = values if isinstance(values, Iterable) else (values,)
+    labels = tuple(dict.fromkeys(_label(value) for value in several))
+    if not labels:
+        raise SamStarError("No segment was chosen: choose one or several first.")
+    return labels
+
+
+def _material(value: Any) -> int:
+    try:
+        material = operator.index(value)
+    except TypeError as err:
+        raise SamStarError(f"{value!r} is not the number of a material.") from err
+    if not 0 <= material <= MOST_LABEL:
+        raise SamStarError(f"{material} cannot be the number of a material: they count from 1.")
+    return material
+
+
+def _points(values: Iterable[Iterable[float]]) -> tuple[Point, ...]:
+    points = []
+    for value in values:
+        x, y = (float(v) for v in value)
+        if not (math.isfinite(x) and math.isfinite(y) and max(abs(x), abs(y)) <= _FAR):
+            raise SamStarError(f"The point ({x:g}, {y:g}) px lies far outside the image.")
+        points.append((x, y))
+    return tuple(points)
+
+
+def _mask(value: Mapping[str, Any]) -> Mask:
+    height, width = value["size"]
+    return Mask(str(value["counts"]), (int(height), int(width)))
+
+
+def _plain(value: Any) -> Any:
+    """JSON value of a field; a mask as COCO writes it."""
+    if isinstance(value, Mask):
+        return {"size": list(value.shape), "counts": value.counts}
+    if isinstance(value, tuple):
+        return [_plain(one) for one in value]
+    return value
