@@ -142,9 +142,11 @@ def _mating(space: Space, unique: Any, *, by_rank: bool) -> Any:
 
     # pymoo mutates each kind of variable by itself; the chance must count all genes
     chance = 1.0 / max(len(space), 1)
+    # crossing most numbers (prob_var, pymoo's default is half) and a small population gain most
+    # where a few hundred candidates must do
     return MixedVariableMating(
         selection=TournamentSelection(func_comp=_tournament) if by_rank else RandomSelection(),
-        crossover={Real: SBX(eta=15, prob=0.9), Choice: UX()},
+        crossover={Real: SBX(eta=15, prob=0.9, prob_var=0.9), Choice: UX()},
         mutation={Real: PM(eta=20, prob_var=chance), Choice: ChoiceRandomMutation(prob_var=chance)},
         eliminate_duplicates=unique,
     )
