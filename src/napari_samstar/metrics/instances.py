@@ -14,7 +14,7 @@ from napari_samstar.labels import index_labels, label_runs
 from napari_samstar.runs import MaskRuns
 from napari_samstar.types import SamStarError
 
-__all__ = ["THRESHOLDS", "adjusted_rand_index", "instance_overlaps", "match", "matched_iou"]
+__all__ = ["THRESHOLDS", "instance_overlaps", "match", "matched_iou"]
 
 #: IoU thresholds at which found objects are counted, as COCO does.
 THRESHOLDS = tuple(round(0.5 + 0.05 * k, 2) for k in range(10))
@@ -173,43 +173,6 @@ def match(
     taken = np.full(n_truth, -1, np.int64)
     taken[truths] = chosen
     return np.flatnonzero(taken[second] == first)
-
-
-def adjusted_rand_index(predicted: NDArray[Any], truth: NDArray[Any]) -> float:
-    """Agreement of two label images over pairs of pixels; background counts as one object.
-
-    1 is equality, 0 what chance would give.
-
-    Parameters
-    ----------
-    predicted, truth : (H, W) int
-        Label images.
-
-    Raises
-    ------
-    SamStarError
-        If the two do not have the same height and width.
-
-    References
-    ----------
-    Hubert and Arabie, "Comparing partitions", Journal of Classification 2 (1985).
-    """
-    a, a_ids = index_labels(predicted)
-    b, b_ids = index_labels(truth)
-    if a.shape != b.shape:
-        raise SamStarError("The two label images differ in height or width: choose a pair.")
-    code = a.astype(np.int64) * (b_ids.size + 1) + b
-    both = _pairs(np.unique(code, return_counts=True)[1])
-    in_a = _pairs(np.bincount(a.ravel(), minlength=a_ids.size + 1))
-    in_b = _pairs(np.bincount(b.ravel(), minlength=b_ids.size + 1))
-    expected = in_a * in_b / max(_pairs(np.array([a.size])), 1.0)
-    largest = (in_a + in_b) / 2.0
-    return 1.0 if largest == expected else (both - expected) / (largest - expected)
-
-
-def _pairs(sizes: NDArray[np.integer[Any]]) -> float:
-    counts = sizes.astype(np.float64)
-    return float((counts * (counts - 1.0) / 2.0).sum())
 
 
 def _count_pairs(

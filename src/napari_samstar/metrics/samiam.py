@@ -1,0 +1,162 @@
+"""The measures of the SAM-I-Am paper, as its program computes them and as it prints them.
+
+Each true mask is matched by every predicted mask of sufficient IoU, not by the best one alone, so
+that fragments lower the mean, while spurious masks where there is nothing cost nothing. They serve
+to compare with published numbers; `napari_samstar.metrics.instances` has measures without these
+quirks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_samstar.masks import Masks, mask_runs
+from napari_samstar.metrics.boundary import boundary_bands
+from napari_samstar.runs import MaskRuns
+from napari_samstar.types import SamStarError
+
+__all__ = ["samiam_scores"]
+
+
+def samiam_scores(
+    predicted: Masks,
+    truth: Masks,
+    weights: Sequence[float] | NDArray[Any] | None = None,
+    region: Literal["mask", "boundary"] = "mask",
+    reading: Literal["code", "paper"] = "code",
+) -> dict[str, float]:
+    """Score predicted masks against true ones as the SAM-I-Am paper does.
+
+    Parameters
+    ----------
+    predicted : (N, H, W) bool, sequence of (H, W) bool, MaskRuns, or (H, W) int
+        Masks, which may overlap, or a label image.
+    truth : as `predicted`
+        True masks; label images give one mask per label, by ascending label.
+    weights : (T,) float, optional
+        Weight of each true mask; equal by default. The paper gives 10 to easy ones, 1 to hard ones.
+    region : {"mask", "boundary"}
+        Compare whole masks, or only their bands along the boundary, 2 % of the diagonal wide.
+        Which masks match is decided on whole masks either way.
+    reading : {"code", "paper"}
+        The published program's definitions, or those that the paper prints:
+
+        =============  ==================================  ======================================
+        ..             code                                paper
+        =============  ==================================  ======================================
+        a match        IoU > 0.05                          IoU >= 0.05
+        mIoU           mean IoU of a true mask's matches, 0 without any; mean over true masks
+        mRecall        likewise, of the share of the       areas first: mean TP over mean TP + FN
+                       true mask                           (Eq. 4); a mask missed costs nothing
+        mPrecision     likewise, of the share of the       mean TP over mean TP + FP (Eq. 5)
+                       predicted mask
+        mF1            likewise, of the Dice coefficient   not defined
+        mFPR           sum of IoU over all matches but     the same divided by the number of
+                       the best; may exceed 100 %          matches (Eq. 6)
+        =============  ==================================  ======================================
+
+    Returns
+    -------
+    dict
+        ``mIoU``, ``mRecall``, ``mPrecision``, ``mFPR`` and, for the code, ``mF1``, in percent.
+        Without true masks all are 0, or as for a perfect prediction if none was predicted either.
+
+    Raises
+    ------
+    SamStarError
+        If sizes or the number of weights disagree, or a choice is not known.
+
+    Notes
+    -----
+    Two errors of the program are not followed, so its own numbers differ where they matter. Its
+    mFPR leaves out masks that were the best so far when their turn came, so that it depends on
+    the order of the masks. Its boundary scores replace a true mask by its band at the first match,
+    so that later masks are matched against the band.
+
+    References
+    ----------
+    Abebe et al., "SAM-I-Am: Semantic Boosting for Zero-shot Atomic-Scale Electron Micrograph
+    Segmentation", 2024, section 4.2, Eq. 3-6.
+    """
+    if region not in ("mask", "boundary") or reading not in ("code", "paper"):
+        raise SamStarError(
+            f"Scores are of the region mask or boundary in the reading code or paper, not of "
+            f"{region!r} in {reading!r}."
+        )
+    true_runs = mask_runs(truth)
+    found_runs = mask_runs(predicted, true_runs.shape)
+    weight = _weights(weights, len(true_runs))
+    if len(true_runs) == 0:
+        best = 100.0 * float(len(found_runs) == 0)
+        names = ("mIoU", "mRecall", "mPrecision", *(("mF1",) if reading == "code" else ()))
+        return {**dict.fromkeys(names, best), "mFPR": 0.0}
+
+    first, second, shared, joint = _overlaps(found_runs, true_runs)
+    match = 20 * shared > joint if reading == "code" else 20 * shared >= joint
+    first, second = first[match], second[match]
+    if region == "boundary":
+        found_runs, true_runs = boundary_bands(found_runs), boundary_bands(true_runs)
+    shared = (found_runs + true_runs).intersections(first, second + len(found_runs))
+    found, true = found_runs.areas()[first], true_runs.areas()[second]
+
+    def sums(values: NDArray[Any]) -> NDArray[np.float64]:
+        """Sum over the matches of each true mask."""
+        return np.bincount(second, values, minlength=weight.size).astype(np.float64)
+
+    matches = np.maximum(sums(np.ones(second.size)), 1)
+
+    def mean(values: NDArray[Any]) -> float:
+        """Mean over matches, then over true masks."""
+        return float(weight @ (sums(values) / matches))
+
+    iou = shared / (found + true - shared)
+    best_iou = np.zeros(weight.size)
+    np.maximum.at(best_iou, second, iou)
+    rest = sums(iou) - best_iou
+    if reading == "code":
+        scores = {
+            "mIoU": mean(iou),
+            "mRecall": mean(shared / true),
+            "mPrecision": mean(shared / found),
+            "mF1": mean(2 * shared / (found + true)),
+            "mFPR": float(weight @ rest),
+        }
+    else:
+        scores = {
+            "mIoU": mean(iou),
+            "mRecall": _ratio(mean(shared), mean(true)),
+            "mPrecision": _ratio(mean(shared), mean(found)),
+            "mFPR": float(weight @ (rest / matches)),
+        }
+    return {name: 100.0 * score for name, score in scores.items()}
+
+
+def _weights(weights: Sequence[float] | NDArray[Any] | None, count: int) -> NDArray[np.float64]:
+    """Weights that sum to 1."""
+    given = np.ones(count) if weights is None else np.asarray(weights, np.float64)
+    if given.shape != (count,):
+        raise SamStarError(f"There are {given.size} weights for {count} true masks: give one each.")
+    if not np.isfinite(given).all() or (given < 0).any() or (count > 0 and given.sum() == 0):
+        raise SamStarError("The weights of true masks must be positive numbers.")
+    return np.asarray(given / max(given.sum(), np.finfo(float).tiny))
+
+
+def _overlaps(
+    predicted: MaskRuns, truth: MaskRuns
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Every pair that shares a pixel: predicted and true mask, pixels in both, in either."""
+    a, b = predicted.boxes()[:, None], truth.boxes()[None]
+    near = (a[..., :2] <= b[..., 2:]).all(axis=2) & (b[..., :2] <= a[..., 2:]).all(axis=2)
+    first, second = np.nonzero(near)
+    shared = (predicted + truth).intersections(first, second + len(predicted))
+    meet = shared > 0
+    first, second, shared = first[meet], second[meet], shared[meet]
+    return first, second, shared, predicted.areas()[first] + truth.areas()[second] - shared
+
+
+def _ratio(part: float, whole: float) -> float:
+    return part / whole if whole > 0 else 0.0
