@@ -119,3 +119,49 @@ def test_killed_while_proposing_the_next_run_starts_clean(tmp_path: Path) -> Non
         fresh = ss.propose(micrograph, small_sam(), decode)
         assert np.array_equal(again.runs.counts, fresh.runs.counts)
         assert np.array_equal(again.stability, fresh.stability, equal_nan=True)
+
+
+def test_a_search_is_repeated_by_its_seed_and_by_its_recipe(particles: tuple) -> None:
+    micrograph, _ = particles
+    settings = ss.RunSettings(
+        prior=ss.Prior(diameter=(4, 30), size_unit="nm", polarity="dark"),
+        search=ss.SearchSettings(budget=60, population=12, seed=3),
+    )
+    first = segment(micrograph, settings=settings)
+    again = segment(micrograph, settings=settings)
+    assert first.front is not None
+    assert again.front is not None
+    assert first.front.candidates == again.front.candidates
+    assert np.array_equal(first.segmentation.labels, again.segmentation.labels)
+    # the recipe's chosen settings give the same masks without a search
+    chosen = first.recipe.chosen
+    assert chosen is not None
+    assert np.array_equal(ss.select(first.proposals, chosen).labels(), first.segmentation.labels)
+    assert {name for name, _ in first.recipe.rewards or ()} >= {"size_band", "contrast"}
+
+
+def test_an_importance_chooses_on_the_front_without_another_candidate(particles: tuple) -> None:
+    micrograph, _ = particles
+    p = ss.propose(micrograph)
+    search = ss.SearchSettings(budget=60, population=12)
+    front = ss.optimize(p, micrograph, search=search, prior=ss.Prior(diameter=(8, 60)))
+    size = front.preferred({name: float(name == "contrast") for name in front.objectives})
+    assert size.rewards[front.objectives.index("contrast")] == pytest.approx(
+        max(c.rewards[front.objectives.index("contrast")] for c in front.candidates)
+    )
+    assert len(front.evaluated) <= 60
+
+
+def test_a_search_resumes_from_its_journal(particles: tuple, tmp_path: Path) -> None:
+    micrograph, _ = particles
+    p = ss.propose(micrograph)
+    search = ss.SearchSettings(budget=40, population=10)
+    whole = ss.optimize(p, micrograph, search=search)
+    steps = ss.pipeline.optimize_steps(
+        p, micrograph, search=search, journal=tmp_path / "front.jsonl"
+    )
+    for _ in range(17):
+        next(steps)
+    steps.close()
+    rest = ss.optimize(p, micrograph, search=search, journal=tmp_path / "front.jsonl")
+    assert rest.evaluated == whole.evaluated

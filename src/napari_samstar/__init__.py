@@ -23,19 +23,22 @@ _PUBLIC = {
     "RegionSettings": "settings",
     "RewardLayerSettings": "settings",
     "RunSettings": "settings",
+    "SearchSettings": "settings",
     "SelectSettings": "settings",
     "SynthSettings": "settings",
     "load_micrograph": "io.read",
     "micrograph_from_array": "io.array",
     "to_rgb": "io.preprocess",
     "load_model": "sam.zoo",
+    "optimize": "pipeline",
     "propose": "pipeline",
     "select": "proposals.select",
     "measure": "measurements.table",
+    "evaluate": "metrics.evaluation",
     "summarize": "measurements.summary",
     "Recipe": "recipe",
 }
-_MODULES = ("metrics", "pipeline", "synth")
+_MODULES = ("booster", "edits", "metrics", "pipeline", "synth")
 
 __all__ = [*_PUBLIC, "__version__"]
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, JsonValue, ValidationError
 
 from napari_samstar.atomic import write_text_atomic
 from napari_samstar.settings import (
@@ -18,6 +18,7 @@ from napari_samstar.settings import (
     Prior,
     PromptSettings,
     RegionSettings,
+    SearchSettings,
     SelectSettings,
     Settings,
 )
@@ -87,7 +88,8 @@ class Recipe(Settings):
     """One way from a micrograph to its segmentation, complete enough to be repeated.
 
     ``None`` means that the step was left out: no `model` where classical regions served alone,
-    no `prompts` where SAM was not prompted by regions.
+    no `prompts` where SAM was not prompted by regions, no `search` where `select` was used as it
+    stands.
     """
 
     format: Literal["samstar-recipe"] = "samstar-recipe"
@@ -98,6 +100,16 @@ class Recipe(Settings):
     regions: RegionSettings | None = None
     prompts: PromptSettings | None = None
     select: SelectSettings = SelectSettings()
+    search: SearchSettings | None = None
+    rewards: tuple[tuple[str, dict[str, JsonValue]], ...] | None = Field(
+        None, description="Name and parameters of each reward that the search went by."
+    )
+    importances: tuple[tuple[str, float], ...] = Field(
+        (), description="Of the objectives, in the choice of one candidate; others count 1."
+    )
+    chosen: SelectSettings | None = Field(
+        None, description="Settings of the candidate that was chosen, sizes in px."
+    )
     prior: Prior = Prior()
     model: ModelRecord | None = None
     seed: int = 0

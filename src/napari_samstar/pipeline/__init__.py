@@ -1,11 +1,22 @@
-"""The story from a micrograph to its table: propose, select, measure.
+"""The story from a micrograph to its table: propose, optimize, select, measure.
 
 Each step exists as a generator of `Progress` events, which the window, the command line and batches
 drive, and as a plain function.
 """
 
 from napari_samstar.pipeline.driving import run
+from napari_samstar.pipeline.optimizing import SelectionFront, optimize, optimize_steps
 from napari_samstar.pipeline.proposing import propose, propose_steps
 from napari_samstar.pipeline.segmenting import RunResult, segment, segment_steps
 
-__all__ = ["RunResult", "propose", "propose_steps", "run", "segment", "segment_steps"]
+__all__ = [
+    "RunResult",
+    "SelectionFront",
+    "optimize",
+    "optimize_steps",
+    "propose",
+    "propose_steps",
+    "run",
+    "segment",
+    "segment_steps",
+]

@@ -9,16 +9,23 @@ from typing import TYPE_CHECKING, Any
 from napari_samstar.cache import Store
 from napari_samstar.measurements.table import measure
 from napari_samstar.pipeline.driving import run
+from napari_samstar.pipeline.optimizing import (
+    Event,
+    SelectionFront,
+    optimize_steps,
+    prior_in_pixels,
+    with_prior,
+)
 from napari_samstar.pipeline.proposing import propose_steps
 from napari_samstar.proposals.select import select
 from napari_samstar.recipe import ImageRecord, ModelRecord, Recipe
 from napari_samstar.sam.base import model_hash
-from napari_samstar.settings import Prior, RunSettings, SelectSettings
+from napari_samstar.search.pareto import Candidate
+from napari_samstar.settings import RunSettings, SelectSettings
 from napari_samstar.types import (
     Micrograph,
     Progress,
     Proposals,
-    SamStarError,
     Segmentation,
     Selection,
 )
@@ -45,6 +52,10 @@ class RunResult:
         All masks that were on offer.
     recipe : Recipe
         How to repeat it.
+    front : SelectionFront or None
+        What the search found; None where there was no search.
+    candidate : Candidate or None
+        The one of the front that made the selection.
     """
 
     segmentation: Segmentation
@@ -52,6 +63,8 @@ class RunResult:
     selection: Selection
     proposals: Proposals
     recipe: Recipe
+    front: SelectionFront | None = None
+    candidate: Candidate | None = None
 
 
 def segment(micrograph: Micrograph, sam: Any = None, **options: Any) -> RunResult:
@@ -95,7 +108,7 @@ def segment_steps(
         If the prior is in physical units and the pixel size is unknown.
     """
     settings = settings or RunSettings()
-    prior = _prior_in_pixels(settings.prior, micrograph)
+    prior = prior_in_pixels(settings.prior, micrograph)
     made = yield from propose_steps(
         micrograph,
         sam,
@@ -106,36 +119,45 @@ def segment_steps(
         prior=prior,
         store=store,
     )
-    chosen = _with_prior(settings.select, prior)
+    chosen = with_prior(settings.select, prior)
     sources = [s for s in chosen.sources if s in made.provenance["sources"]]
+    chosen = chosen.model_copy(update={"sources": tuple(sources)})
+    front, candidate = None, None
+    if settings.search is not None and len(made):
+        search = optimize_steps(
+            made, micrograph, search=settings.search, prior=settings.prior, base=chosen
+        )
+        front = yield from _counted(search)
+        candidate = front.preferred(dict(settings.importances))
+        chosen = front.settings(candidate)
     yield Progress("selecting", 0, 1)
-    selection = select(made, chosen.model_copy(update={"sources": tuple(sources)}))
+    selection = select(made, chosen)
     labels = selection.labels()
     yield Progress("measuring", 0, 1)
-    recipe = _recipe(micrograph, sam, settings)
+    recipe = _recipe(micrograph, sam, settings, front, chosen)
     segmentation = Segmentation(labels, micrograph, recipe=recipe.model_dump(mode="json"))
-    return RunResult(segmentation, measure(labels, micrograph), selection, made, recipe)
+    table = measure(labels, micrograph)
+    return RunResult(segmentation, table, selection, made, recipe, front, candidate)
 
 
-def _prior_in_pixels(prior: Prior, micrograph: Micrograph) -> Prior:
-    """Sizes in pixels; a pixel that is not square counts with its mean side."""
-    size = micrograph.pixel_size
-    try:
-        return prior.in_pixels(
-            None if size is None else (size[0] * size[1]) ** 0.5, micrograph.unit
-        )
-    except ValueError as err:
-        raise SamStarError(str(err)) from err
+def _counted(search: Generator[Event, None, SelectionFront]) -> Generator[Progress, None, Any]:
+    """Tell of each candidate as of any other step; `partial` is the search's own event."""
+    while True:
+        try:
+            event = next(search)
+        except StopIteration as stop:
+            return stop.value
+        message = f"{event.front_size} on the front"
+        yield Progress("searching", event.evaluated, event.budget, message, event)
 
 
-def _with_prior(settings: SelectSettings, prior: Prior) -> SelectSettings:
-    if settings.reward_layer is None:
-        return settings
-    layer = settings.reward_layer.model_copy(update={"prior": prior})
-    return settings.model_copy(update={"reward_layer": layer})
-
-
-def _recipe(micrograph: Micrograph, sam: Any, settings: RunSettings) -> Recipe:
+def _recipe(
+    micrograph: Micrograph,
+    sam: Any,
+    settings: RunSettings,
+    front: SelectionFront | None,
+    chosen: SelectSettings,
+) -> Recipe:
     loaded = getattr(sam, "samstar", None)
     name = loaded.name if loaded is not None else type(sam).__name__
     model = None if sam is None else ModelRecord(name=name, hash=model_hash(sam))
@@ -146,6 +168,10 @@ def _recipe(micrograph: Micrograph, sam: Any, settings: RunSettings) -> Recipe:
         regions=settings.regions,
         prompts=settings.prompts if sam is not None else None,
         select=settings.select,
+        search=settings.search,
+        rewards=None if front is None else tuple((t.name, t.values()) for t in front.terms),
+        importances=settings.importances,
+        chosen=None if front is None else chosen,
         prior=settings.prior,
         model=model,
         seed=settings.seed,

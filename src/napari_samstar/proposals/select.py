@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from napari_samstar.proposals.grid import TILE_LAYER
 from napari_samstar.proposals.measured import MeasuredRows
-from napari_samstar.proposals.postprocess import clean_masks
+from napari_samstar.proposals.postprocess import Cleaned, clean_masks
 from napari_samstar.proposals.suppress import box_nms
 from napari_samstar.proposals.table import grid_logits, has_source
 from napari_samstar.settings import AmgSettings, SelectSettings
@@ -129,7 +129,8 @@ def _finish(
     order = np.arange(len(rows))
     changed = np.zeros(len(rows), bool)
     if min_area > 0 and len(rows):
-        runs, changed = clean_masks(runs, boxes, min_area)
+        known = proposals.columns.setdefault("cleaned", Cleaned())
+        runs, changed = clean_masks(runs, boxes, min_area, rows, known)
         boxes = np.where(changed[:, None], runs.boxes(), boxes)
         limit = max(settings.amg.box_nms_thresh, settings.amg.crop_nms_thresh)
         # masks that needed no cleaning go first

@@ -1,0 +1,257 @@
+"""The search for the setting whose masks agree best with the physics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_samstar.cache import content_key
+from napari_samstar.pipeline.driving import run
+from napari_samstar.proposals.select import select
+from napari_samstar.rewards.base import RewardTerm
+from napari_samstar.rewards.priors import terms_for
+from napari_samstar.rewards.scoring import family_scores, scores
+from napari_samstar.search.fields import apply, space_of
+from napari_samstar.search.pareto import Candidate, Front
+from napari_samstar.search.space import Space
+from napari_samstar.search.study import CandidateEvent, GenerationEvent, Study
+from napari_samstar.settings import (
+    AmgSettings,
+    Prior,
+    RewardLayerSettings,
+    SearchSettings,
+    SelectSettings,
+)
+from napari_samstar.types import SOURCES, Micrograph, Proposals, SamStarError, Selection
+
+__all__ = [
+    "SelectionFront",
+    "optimize",
+    "optimize_steps",
+    "prior_in_pixels",
+    "with_prior",
+]
+
+Event = CandidateEvent | GenerationEvent
+
+
+@dataclass(frozen=True)
+class SelectionFront(Front):
+    """Pareto front whose candidates are selections of one table of proposals.
+
+    Parameters
+    ----------
+    base : SelectSettings
+        What the genes change.
+    terms : tuple of RewardTerm
+        The rewards; objectives are these, or their families.
+    """
+
+    base: SelectSettings = field(default_factory=SelectSettings)
+    terms: tuple[RewardTerm, ...] = ()
+
+    def settings(self, candidate: Candidate) -> SelectSettings:
+        """Complete settings of one candidate: what `select` takes."""
+        return _settings(candidate.genes, self.base)
+
+
+def optimize(
+    proposals: Proposals,
+    micrograph: Micrograph,
+    rewards: Sequence[RewardTerm] | None = None,
+    search: SearchSettings | None = None,
+    report: Callable[[Any], None] | None = None,
+    **options: Any,
+) -> SelectionFront:
+    """Search for the best settings; see `optimize_steps`."""
+    return run(optimize_steps(proposals, micrograph, rewards, search, **options), report)
+
+
+def optimize_steps(
+    proposals: Proposals,
+    micrograph: Micrograph,
+    rewards: Sequence[RewardTerm] | None = None,
+    search: SearchSettings | None = None,
+    *,
+    prior: Prior | None = None,
+    base: SelectSettings | None = None,
+    journal: str | Path | None = None,
+) -> Generator[Event, None, SelectionFront]:
+    """Search the parameters of the selection for the best agreement with the physics.
+
+    Everything is replayed on the proposals; the network is not needed.
+
+    Parameters
+    ----------
+    proposals : Proposals
+        Every mask on offer.
+    micrograph : Micrograph
+        Its image; the pixel size turns physical targets into px.
+    rewards : sequence of RewardTerm, optional
+        What good masks look like; by default what `rewards.priors.terms_for` makes of the prior.
+    search : SearchSettings, optional
+        Method, budget, seed, and whether objectives are single terms or families of terms.
+    prior : Prior, optional
+        What is known of the sample.
+    base : SelectSettings, optional
+        The default parameters, which the search starts from.
+    journal : path, optional
+        Where every candidate is recorded; if it is there, the search goes on from it.
+
+    Yields
+    ------
+    CandidateEvent, GenerationEvent
+        After each candidate and each generation. To pause, ask for no next event; to cancel, close
+        the generator: ``event.front()`` of the last event is what was found so far.
+
+    Returns
+    -------
+    SelectionFront
+        All candidates, those on the front, and how to choose among them.
+
+    Raises
+    ------
+    SamStarError
+        If a target is physical and the pixel size unknown, or there is no reward at all.
+    """
+    search = search or SearchSettings()
+    prior = prior or Prior()
+    terms = tuple(terms_for(prior, micrograph) if rewards is None else rewards)
+    base = _started(base, prior_in_pixels(prior, micrograph), proposals)
+    space = _space(base, proposals)
+    judge = _Judge(proposals, micrograph, terms, base, search.objectives == "families")
+    study = Study(
+        space,
+        search,
+        objectives=judge.objectives,
+        seeds=_seeds(base, space),
+        journal=journal,
+        context=_context(proposals, terms, base),
+    )
+    front = yield from study.steps(judge.evaluate)
+    return _of_selections(front, base, terms)
+
+
+def _of_selections(
+    front: Front, base: SelectSettings, terms: tuple[RewardTerm, ...]
+) -> SelectionFront:
+    known = {f.name: getattr(front, f.name) for f in fields(front)}
+    return SelectionFront(**known, base=base, terms=terms)
+
+
+@dataclass(frozen=True)
+class _Judge:
+    """From genes to rewards: about a millisecond."""
+
+    proposals: Proposals
+    micrograph: Micrograph
+    terms: tuple[RewardTerm, ...]
+    base: SelectSettings
+    by_family: bool
+
+    @property
+    def objectives(self) -> tuple[str, ...]:
+        if self.by_family:
+            return tuple(family_scores(self.terms, np.zeros(len(self.terms))))
+        return tuple(term.name for term in self.terms)
+
+    def evaluate(self, genes: Mapping[str, Any]) -> NDArray[np.float64]:
+        return self.judge(select(self.proposals, _settings(genes, self.base)))
+
+    def judge(self, selection: Selection) -> NDArray[np.float64]:
+        found = scores(self.terms, selection, self.micrograph)
+        if self.by_family:
+            return np.array(list(family_scores(self.terms, found).values()))
+        return found
+
+
+def _started(base: SelectSettings | None, prior: Prior, proposals: Proposals) -> SelectSettings:
+    """Give the base settings the prior and the sources that there are."""
+    made = [s for s in SOURCES if (proposals.source == SOURCES.index(s)).any()]
+    if base is None:
+        base = SelectSettings(sources=tuple(made), reward_layer=RewardLayerSettings())
+    else:
+        base = base.model_copy(update={"sources": tuple(s for s in base.sources if s in made)})
+    return with_prior(base, prior)
+
+
+def _settings(genes: Mapping[str, Any], base: SelectSettings) -> SelectSettings:
+    """Give the base settings the genes; without the layer it is Meta's generator, on its grid."""
+    made = apply(genes, base)
+    return made if made.reward_layer else made.model_copy(update={"sources": ("grid",)})
+
+
+def _space(base: SelectSettings, proposals: Proposals) -> Space:
+    """Genes that matter for these proposals."""
+    made = [s for s in SOURCES if (proposals.source == SOURCES.index(s)).any()]
+    genes = space_of(base, sources=made).genes
+    if "grid" not in made:  # Meta's generator has nothing to work on
+        alone = {"reward_layer", *(g.name for g in genes if g.when == ("reward_layer", False))}
+        genes = tuple(g for g in genes if g.name not in alone)
+    layer = ("reward_layer", True) if "grid" in made else None
+    return Space(tuple(replace(g, when=layer) if g.name == "sources" else g for g in genes))
+
+
+def _seeds(base: SelectSettings, space: Space) -> list[dict[str, Any]]:
+    """List what is worth trying first: sources alone, strict and generous, and SAM's own."""
+    names = set(space.names)
+    sources = space["sources"].choices if "sources" in names else ()
+    seeds: list[dict[str, Any]] = [{"sources": chosen} for chosen in sources]
+    if "reward_layer.threshold" in names:
+        gene = space["reward_layer.threshold"]
+        middle = gene.default
+        steps = (0.5 * (gene.low + middle), 0.5 * (middle + gene.high))
+        seeds += [{"reward_layer.threshold": value} for value in steps]
+    if "reward_layer" in names and ("grid",) in sources:
+        meta = {"reward_layer": False, "sources": ("grid",)}
+        defaults = AmgSettings()
+        own = {
+            f"amg.{name}": getattr(defaults, name)
+            for name in AmgSettings.model_fields
+            if f"amg.{name}" in names
+        }
+        loose = {"amg.pred_iou_thresh": 0.5, "amg.stability_score_thresh": 0.6}
+        seeds += [{**meta, **own}, {**meta, **own, **loose}]
+    return seeds
+
+
+def _context(proposals: Proposals, terms: Sequence[RewardTerm], base: SelectSettings) -> str:
+    """Hash of what the rewards depend on besides the genes."""
+    decode = proposals.decode
+    return content_key(
+        "optimize-1",
+        repr(sorted((k, repr(v)) for k, v in proposals.provenance.items())),
+        decode.key() if decode is not None else "",
+        repr([(term.name, sorted(term.values().items())) for term in terms]),
+        base.key(),
+    )
+
+
+def prior_in_pixels(prior: Prior, micrograph: Micrograph) -> Prior:
+    """Sizes in pixels; a pixel that is not square counts with its mean side.
+
+    Raises
+    ------
+    SamStarError
+        If the prior is in physical units and the pixel size is unknown.
+    """
+    size = micrograph.pixel_size
+    try:
+        return prior.in_pixels(
+            None if size is None else (size[0] * size[1]) ** 0.5, micrograph.unit
+        )
+    except ValueError as err:
+        raise SamStarError(str(err)) from err
+
+
+def with_prior(settings: SelectSettings, prior: Prior) -> SelectSettings:
+    """Give the reward layer the prior, where there is a layer."""
+    if settings.reward_layer is None:
+        return settings
+    layer = settings.reward_layer.model_copy(update={"prior": prior})
+    return settings.model_copy(update={"reward_layer": layer})
