@@ -35,7 +35,6 @@ _PUBLIC = {
     "select": "proposals.select",
     "measure": "measurements.table",
     "evaluate": "metrics.evaluation",
-    "evaluate": "metrics.evaluation",
     "summarize": "measurements.summary",
     "Recipe": "recipe",
 }
