@@ -27,6 +27,12 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--points-per-side", type=int, metavar="N", help="density of SAM's point grid"
     )
+    parser.add_argument(
+        "--budget",
+        type=int,
+        metavar="N",
+        help="candidates that the search tries; 0: no search, with --recipe its chosen parameters",
+    )
     parser.add_argument("--seed", type=int, metavar="N", help="for everything that draws")
     parser.add_argument(
         "--set",
@@ -59,6 +65,13 @@ def run_settings(args: argparse.Namespace) -> tuple[RunSettings, Recipe | None]:
         _put(values, "decode.points_per_side", args.points_per_side)
     if args.seed is not None:
         values["seed"] = args.seed
+        _put(values, "search.seed", args.seed)
+    if args.budget == 0:
+        values["search"] = None
+        if recipe is not None and recipe.chosen is not None:
+            values["select"] = recipe.chosen.model_dump()
+    elif args.budget is not None:
+        _put(values, "search.budget", args.budget)
     for assignment in args.set:
         name, equals, text = assignment.partition("=")
         if not equals:
@@ -72,7 +85,8 @@ def _repeating(recipe: Recipe) -> RunSettings:
     from napari_samstar.settings import RunSettings
 
     steps = {name: getattr(recipe, name) for name in RunSettings.model_fields}
-    return RunSettings(**{name: value for name, value in steps.items() if value is not None})
+    given = {name: value for name, value in steps.items() if value is not None}
+    return RunSettings(**{**given, "search": recipe.search})
 
 
 def _put(values: dict[str, Any], name: str, value: Any) -> None:
