@@ -31,9 +31,9 @@ def rod(shape: tuple[int, int], y: float, x: float, long: float, wide: float, an
 def lattice(
     shape: tuple[int, int] = (200, 240), pitch: int = 40, radius: float = 10, start: int = 30
 ) -> list[Mask]:
-    """Discs on a square lattice, none of them at the frame."""
+    """Discs on a square lattice, none of them at the frame, nor centered on a pixel."""
     return [
-        disc(shape, y, x, radius)
+        disc(shape, y + 0.3, x + 0.4, radius)
         for y in range(start, shape[0] - start + 1, pitch)
         for x in range(start, shape[1] - start + 1, pitch)
     ]

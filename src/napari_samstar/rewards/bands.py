@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["closeness", "in_band", "within"]
+__all__ = ["in_band", "plateau", "within"]
 
 
 def within(value: float, low: float, high: float) -> float:
@@ -31,6 +31,9 @@ def in_band(
     return np.asarray(np.clip(1 - np.maximum(off, 0) / softness, 0, 1) * (values > 0))
 
 
-def closeness(values: NDArray[Any], target: float, tolerance: float) -> NDArray[np.floating[Any]]:
-    """1 at `target`, falling in a straight line to 0 at `tolerance` away from it."""
-    return np.asarray(np.clip(1 - np.abs(values - target) / tolerance, 0, 1))
+def plateau(
+    values: NDArray[Any], low: float, high: float, softness: float
+) -> NDArray[np.floating[Any]]:
+    """1 from `low` to `high`; outside it falls in a straight line to 0 over `softness`."""
+    off = np.maximum(low - values, values - high)
+    return np.asarray(np.clip(1 - np.maximum(off, 0) / softness, 0, 1))

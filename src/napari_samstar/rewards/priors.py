@@ -83,12 +83,12 @@ def terms_for(
 def _shape_terms(prior: Prior, enough: dict[str, Any]) -> list[RewardTerm]:
     found: list[RewardTerm] = []
     if prior.shape == "round":
-        found.append(Roundness(target=1.0, tolerance=0.6, **enough))
+        found.append(Roundness(**enough))
     if prior.shape != "irregular":
         found.append(Solidity(**enough))
     if prior.circularity is not None or prior.shape == "round":
-        target = 1.0 if prior.circularity is None else prior.circularity
-        found.append(Circularity(target=target, **enough))
+        near = 0.9 if prior.circularity is None else prior.circularity
+        found.append(Circularity(low=max(near - 0.1, 0), high=min(near + 0.1, 1), **enough))
     return found
 
 
@@ -100,7 +100,7 @@ def _enough(prior: Prior) -> dict[str, Any]:
 
 
 def _unit(given: str, micrograph: Micrograph) -> str:
-    """Unit as terms know it, once the micrograph is known to be calibrated."""
+    """Spell the unit as terms do, once the micrograph is known to be calibrated."""
     unit = "px" if given == "px" else length_unit(given)
     if unit is None:
         raise SamStarError(

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from napari_samstar.rewards.bands import closeness, in_band
+from napari_samstar.rewards.bands import in_band, plateau
 from napari_samstar.rewards.base import Quality, Term, measured
 from napari_samstar.types import Micrograph, Selection
 
@@ -53,11 +53,12 @@ class ShapeQuality(Quality):
 
 
 class Circularity(ShapeQuality):
-    """Mean closeness of 4 pi A / P^2 to what is expected; 1 for a disc.
+    """Share of masks whose circularity c = 4 pi A / P^2 lies in a range; 1 for a disc.
 
-    ``q = max(0, 1 - |c - target| / tolerance)``. P is Crofton's perimeter from four directions
-    (Legland et al., Image Anal. Stereol. 26, 83, 2007), so that c of discs is 1 within 3 percent
-    at any size; counting border pixels instead would reward smaller masks.
+    ``q = 1`` for low <= c <= high; outside, q falls to 0 over `softness`, in a straight line. P is
+    Crofton's perimeter from four directions (Legland et al., Image Anal. Stereol. 26, 83, 2007):
+    discs have c = 1 within 3 percent on average, at any size. Counting border pixels instead would
+    reward smaller masks.
 
     Bias: an axis-parallel square gets 0.88, not pi / 4 = 0.785; use `Roundness` to tell it from a
     disc. Rough outlines lower c as much as long shapes do.
@@ -66,45 +67,47 @@ class Circularity(ShapeQuality):
     name: ClassVar[str] = "circularity"
     family: ClassVar[str] = "shape"
 
-    target: float = Field(1.0, ge=0.0, le=1.0, description="Circularity expected.")
-    tolerance: float = Field(0.5, ge=0.01, le=1.0, description="Distance from it that is worth 0.")
+    low: float = Field(0.9, ge=0.0, le=1.0, description="Least circularity expected.")
+    high: float = Field(1.0, ge=0.0, le=1.0, description="Largest circularity expected.")
+    softness: float = Field(0.5, ge=0.01, le=1.0, description="Distance from them that is worth 0.")
 
     def quality(self, selection: Selection, micrograph: Micrograph) -> NDArray[np.floating[Any]]:
         """Judge the circularity of each mask."""
         values = measured(selection).column("circularity")
-        return closeness(values, self.target, self.tolerance)
+        return plateau(values, self.low, self.high, self.softness)
 
 
 class Roundness(ShapeQuality):
-    """Mean closeness of 4 A / (pi F^2) to what is expected; F is the largest Feret diameter.
+    """Share of masks whose roundness r = 4 A / (pi F^2) lies in a range; F is the Feret diameter.
 
-    ``q = max(0, 1 - |r - target| / tolerance)``; a disc has 1, a square 2 / pi = 0.64. Ferreira
-    and Rasband, ImageJ User Guide (2012), "Roundness", there with the fitted ellipse's axis.
+    ``q = 1`` for low <= r <= high; outside, q falls to 0 over `softness`, in a straight line. F is
+    the largest distance across; a disc has r = 1, a square 2 / pi = 0.64. Ferreira and Rasband,
+    ImageJ User Guide (2012), "Roundness", there with the fitted ellipse's axis.
 
     Bias: F goes around whole pixels, so r of discs rises from 0.85 at 30 px to 0.94 at 300 px and
-    0.99 at 30000 px.
-    It tells discs from squares far better than circularity does, and knows nothing of rough
-    outlines.
+    0.99 at 30000 px. It tells discs from squares far better than circularity does, and knows
+    nothing of rough outlines.
     """
 
     name: ClassVar[str] = "roundness"
     family: ClassVar[str] = "shape"
 
-    target: float = Field(1.0, ge=0.0, le=1.0, description="Roundness expected.")
-    tolerance: float = Field(0.5, ge=0.01, le=1.0, description="Distance from it that is worth 0.")
+    low: float = Field(0.85, ge=0.0, le=1.0, description="Least roundness expected.")
+    high: float = Field(1.0, ge=0.0, le=1.0, description="Largest roundness expected.")
+    softness: float = Field(0.5, ge=0.01, le=1.0, description="Distance from them that is worth 0.")
 
     def quality(self, selection: Selection, micrograph: Micrograph) -> NDArray[np.floating[Any]]:
         """Judge the roundness of each mask."""
         columns = measured(selection)
         across = np.maximum(columns.column("feret_diameter"), 1e-6)
         round_ = np.minimum(4 * columns.column("area") / (np.pi * across**2), 1)
-        return closeness(round_, self.target, self.tolerance)
+        return plateau(round_, self.low, self.high, self.softness)
 
 
 class Solidity(ShapeQuality):
-    """Mean closeness of area over convex area to what is expected; 1 for anything convex.
+    """Share of masks whose area over convex area s lies in a range; 1 for anything convex.
 
-    ``q = max(0, 1 - |s - target| / tolerance)``.
+    ``q = 1`` for low <= s <= high; outside, q falls to 0 over `softness`, in a straight line.
 
     Bias: discs of 2 to 20 px radius have 0.95 to 0.98, as their hull cuts pixels in half. Holes
     and bays lower it; two discs merged side by side still have 0.85.
@@ -113,12 +116,14 @@ class Solidity(ShapeQuality):
     name: ClassVar[str] = "solidity"
     family: ClassVar[str] = "shape"
 
-    target: float = Field(1.0, ge=0.0, le=1.0, description="Solidity expected.")
-    tolerance: float = Field(0.3, ge=0.01, le=1.0, description="Distance from it that is worth 0.")
+    low: float = Field(0.93, ge=0.0, le=1.0, description="Least solidity expected.")
+    high: float = Field(1.0, ge=0.0, le=1.0, description="Largest solidity expected.")
+    softness: float = Field(0.3, ge=0.01, le=1.0, description="Distance from them that is worth 0.")
 
     def quality(self, selection: Selection, micrograph: Micrograph) -> NDArray[np.floating[Any]]:
         """Judge the solidity of each mask."""
-        return closeness(measured(selection).column("solidity"), self.target, self.tolerance)
+        values = measured(selection).column("solidity")
+        return plateau(values, self.low, self.high, self.softness)
 
 
 class AspectRatio(ShapeQuality):
@@ -169,13 +174,12 @@ class BoundarySmoothness(ShapeQuality):
 class OrientationOrder(Term):
     """How far long masks point the same way: the nematic order parameter in two dimensions.
 
-    ``S = |sum w e^(2 i theta)| / sum w``, w = 1 - 1 / aspect ratio, since a disc points nowhere.
-    With an `angle` it is the order along that direction, ``sum w cos 2(theta - angle) / sum w``.
-    ``score = min(1, S / target) * min(1, n_eff / least_count)``, where
-    ``n_eff = (sum w)^2 / sum w^2`` masks count.
+    ``S = |sum w e^(2 i theta)| / n``, ``n = sum w``; a disc points nowhere, so w rises from 0 at an
+    aspect ratio of 1.1 to 1 at 1.5. With an `angle` it is the order along that direction,
+    ``sum w cos 2(theta - angle) / n``. ``score = min(1, S / target) * min(1, n / least_count)``.
 
     Bias: n masks at random still have S near ``sqrt(pi / 4n)``; without an angle, the expected
-    1 / n_eff is taken off S^2. Fewer than 3 masks score 0.
+    1 / n is taken off S^2. Fewer than 3 masks score 0.
     """
 
     name: ClassVar[str] = "orientation_order"
@@ -200,17 +204,16 @@ class OrientationOrder(Term):
             return 0.0
         columns = measured(selection)
         which = _shaped(selection, self.border)
-        weight = (1 - 1 / np.maximum(columns.column("aspect_ratio")[which], 1)).astype(np.float64)
-        total = float(weight.sum())
-        if int(which.sum()) < 3 or total <= 1e-6:
+        ratio = columns.column("aspect_ratio")[which].astype(np.float64)
+        weight = np.clip((ratio - 1.1) / 0.4, 0, 1)
+        n = float(weight.sum())
+        if int(which.sum()) < 3 or n < 1:
             return 0.0
         # columns count from the rows' axis, which is vertical
         theta = columns.column("orientation")[which].astype(np.float64) - math.pi / 2
-        effective = total**2 / float(weight @ weight)
-        mean = complex(weight @ np.exp(2j * theta)) / total
+        mean = complex(weight @ np.exp(2j * theta)) / n
         if self.angle is not None:
             order = (mean * complex(np.exp(-2j * math.radians(self.angle)))).real
         else:
-            chance = 1 / effective
-            order = math.sqrt(max(abs(mean) ** 2 - chance, 0) / max(1 - chance, 1e-9))
-        return min(1.0, max(order, 0) / self.target) * min(1.0, effective / self.least_count)
+            order = math.sqrt(max(abs(mean) ** 2 - 1 / n, 0) / max(1 - 1 / n, 1e-9))
+        return min(1.0, max(order, 0) / self.target) * min(1.0, n / self.least_count)
