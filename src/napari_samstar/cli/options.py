@@ -65,7 +65,8 @@ def run_settings(args: argparse.Namespace) -> tuple[RunSettings, Recipe | None]:
         _put(values, "decode.points_per_side", args.points_per_side)
     if args.seed is not None:
         values["seed"] = args.seed
-        _put(values, "search.seed", args.seed)
+        if values["search"] is not None:
+            values["search"]["seed"] = args.seed
     if args.budget == 0:
         values["search"] = None
         if recipe is not None and recipe.chosen is not None:

@@ -1,0 +1,178 @@
+"""How good is what the search prefers, against defaults, chance, and the classical answer?
+
+    python benchmarks/search.py [--sets NAME ...] [--budget 2000] [--model NAME|none] [--write]
+
+Every method sees the image and its prior; the labels only score. The search's smaller budgets are
+the first candidates of the largest one. "SAM's defaults" is Meta's generator, "defaults" our
+selection before any search, "random" a search of the same space by chance. Mean matched IoU counts
+every true object, a missed one as 0; spurious masks have no object at IoU 0.5. Hypervolume is that
+of the Pareto front over all objectives (reference point 1.1 in 1 - reward). Means over images.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from regions import DATA, SETS, images, otsu
+from report import table as markdown
+from report import write_section
+
+from napari_samstar.cache import Store
+from napari_samstar.metrics.instances import matched_iou
+from napari_samstar.pipeline import SelectionFront, optimize, propose
+from napari_samstar.proposals.select import select
+from napari_samstar.runs import MaskRuns
+from napari_samstar.sam.zoo import load_model
+from napari_samstar.search.pareto import Front
+from napari_samstar.settings import AmgSettings, DecodeSettings, Prior, SearchSettings
+from napari_samstar.types import Micrograph, Proposals
+
+Row = dict[str, Any]
+
+
+def scored(predicted: NDArray[Any] | MaskRuns, truth: NDArray[Any], seconds: float) -> Row:
+    """Figures of one method on one image."""
+    found = matched_iou(predicted, truth)
+    return {
+        "IoU": found["matched_iou"],
+        "AP50": found["ap"][0],
+        "PQ": found["pq"],
+        "spurious": found["n_spurious"],
+        "objects": found["n_truth"],
+        "s": seconds,
+    }
+
+
+def timed(work: Callable[[], Any]) -> tuple[Any, float]:
+    start = time.perf_counter()
+    result = work()
+    return result, time.perf_counter() - start
+
+
+def first(front: SelectionFront, n: int) -> SelectionFront:
+    """The front after the first `n` candidates."""
+    history = tuple(h for h in front.history if h[0] <= n)
+    return replace(front, evaluated=front.evaluated[:n], history=history)
+
+
+def volume(front: Front) -> float:
+    """Hypervolume, exactly, of whatever has been evaluated."""
+    from pymoo.indicators.hv import HV
+
+    return float(HV(ref_point=np.full(front.rewards.shape[1], 1.1))(1 - front.rewards))
+
+
+def measure_image(
+    micrograph: Micrograph,
+    proposals: Proposals,
+    truth: NDArray[Any],
+    prior: Prior,
+    budget: int,
+) -> dict[str, Row]:
+    """One row for each method."""
+    rows: dict[str, Row] = {}
+    labels, seconds = timed(lambda: otsu(proposals.gray, prior))
+    rows["Otsu + watershed"] = scored(labels, truth, seconds)
+    if "grid" in proposals.provenance["sources"]:
+        own, seconds = timed(lambda: select(proposals, AmgSettings()))
+        rows["SAM's defaults"] = scored(own.runs, truth, seconds)
+
+    def searched(**how: Any) -> SelectionFront:
+        settings = SearchSettings(patience=0, **how)
+        return optimize(proposals, micrograph, search=settings, prior=prior)
+
+    fronts: dict[str, SelectionFront] = {}
+    best, seconds = timed(lambda: searched(budget=budget))
+    random, seconds_random = timed(lambda: searched(budget=min(600, budget), method="random"))
+    for n in sorted({100, 600, 2000, budget}):
+        if n <= budget:
+            fronts[f"search, {n}"] = first(best, n)
+    for name, front in fronts.items():
+        kept = select(proposals, front.settings(front.preferred()))
+        share = len(front.evaluated) / len(best.evaluated)
+        rows[name] = scored(kept.runs, truth, seconds * share) | {"hypervolume": volume(front)}
+        reached = [
+            matched_iou(select(proposals, front.settings(c)).runs, truth)["matched_iou"]
+            for c in front.candidates
+        ]
+        rows[name]["best on front"] = float(np.max(reached))
+    assert best.default is not None
+    kept = select(proposals, best.settings(best.default))
+    rows["defaults"] = scored(kept.runs, truth, 0.0)
+    kept = select(proposals, random.settings(random.preferred()))
+    rows["random, 600"] = scored(kept.runs, truth, seconds_random) | {"hypervolume": volume(random)}
+    return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, default=DATA)
+    parser.add_argument("--sets", nargs="*", default=SETS)
+    parser.add_argument("--budget", type=int, default=2000)
+    parser.add_argument("--model", default="samstar-tiny")
+    parser.add_argument("--write", action="store_true", help="write into docs/benchmarks.md")
+    args = parser.parse_args()
+    sam = None if args.model == "none" else load_model(args.model)
+    found: list[tuple[str, dict[str, Row]]] = []
+    for name, stem, gray, truth, prior in images(args.data):
+        if name not in args.sets:
+            continue
+        micrograph = Micrograph(gray.astype(np.float32), name=stem)
+        proposals, seconds = timed(
+            lambda m=micrograph, p=prior: propose(m, sam, DecodeSettings(), prior=p, store=Store())
+        )
+        rows = measure_image(micrograph, proposals, truth, prior, args.budget)
+        found.append((name, rows))
+        line = ", ".join(f"{k} {v['IoU']:.3f}/{v['spurious']}" for k, v in rows.items())
+        print(f"{name} {stem}: proposals {seconds:.1f} s; {line}", flush=True)
+    text = tables(found)
+    print(text)
+    if args.write:
+        write_section(f"Search ({args.model})", text + "\n\n" + __doc__.split("\n\n", 2)[2])
+
+
+def tables(found: list[tuple[str, dict[str, Row]]]) -> str:
+    """All methods over all images, then the sets, then who wins how often."""
+    methods = list(found[0][1])
+    overall = []
+    for method in methods:
+        rows = [r[method] for _, r in found]
+        keys = ("IoU", "best on front", "AP50", "PQ", "spurious", "hypervolume", "s")
+        overall.append(
+            {"method": method}
+            | {k: float(np.mean([r[k] for r in rows])) if k in rows[0] else "" for k in keys}
+        )
+    sets = []
+    for name in dict.fromkeys(n for n, _ in found):
+        group = [r for n, r in found if n == name]
+        means = {m: float(np.mean([r[m]["IoU"] for r in group])) for m in methods}
+        sets.append({"set": name, "images": len(group), **means})
+    main_method = "search, 600" if "search, 600" in methods else methods[2]
+
+    def share(test: Callable[[dict[str, Row]], bool]) -> float:
+        return 100 * float(np.mean([test(r) for _, r in found]))
+
+    wins = [
+        {
+            "the search's preferred candidate (600)": "better than Otsu + watershed",
+            "% of images": share(lambda r: r[main_method]["IoU"] > r["Otsu + watershed"]["IoU"]),
+        },
+        {
+            "the search's preferred candidate (600)": "larger hypervolume than random search",
+            "% of images": share(
+                lambda r: r[main_method]["hypervolume"] > r["random, 600"]["hypervolume"]
+            ),
+        },
+    ]
+    return "\n\n".join(markdown(t) for t in (overall, sets, wins))
+
+
+if __name__ == "__main__":
+    main()
