@@ -228,15 +228,15 @@ def restore(path: str | Path) -> tuple[Editor, Journal]:
     path = Path(path)
     lock = _locked(path)
     try:
-        header, records, ends, size = _read(path)
+        header, records, ends, raw = _read(path)
         editor = _first_state(path, header)
         read = 0
         with contextlib.suppress(SamStarError):
             for record in records:
                 editor.replay(record)
                 read += 1
-        good = ends[read]
-        journal = Journal(path, lock, good, _set_aside(path, good, size, len(records) - read))
+        notice = _set_aside(path, raw[ends[read] :], fits=read == len(records))
+        journal = Journal(path, lock, ends[read], notice)
     except OSError as err:
         lock.release()
         raise SamStarError(f"{path} could not be read: {err.strerror or err}.") from err
@@ -283,7 +283,7 @@ def _remove(path: Path, lock: FileLock) -> None:
     shutil.rmtree(path, ignore_errors=True)
 
 
-def _locked(path: Path, wait_s: float = 1.0) -> FileLock:
+def _locked(path: Path, wait_s: float = 0.3) -> FileLock:
     # a moment's patience, because `recover` looks into every journal
     # thread_local=False: who closes a window need not be the thread that opened it
     lock = FileLock(path / _LOCK, timeout=wait_s, thread_local=False)
@@ -300,8 +300,8 @@ def _locked(path: Path, wait_s: float = 1.0) -> FileLock:
     return lock
 
 
-def _read(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]], list[int], int]:
-    """Header, records that are readable, where each ends (the header first), size of the file."""
+def _read(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]], list[int], bytes]:
+    """Header, records that are readable, where each ends (the header first), and all bytes."""
     raw = (path / _EDITS).read_bytes()
     records: list[dict[str, Any]] = []
     ends: list[int] = []
@@ -324,7 +324,7 @@ def _read(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]], list[int], 
         raise SamStarError(
             f"{path} was written by a later napari-samstar: update napari-samstar to open it."
         )
-    return records[0], records[1:], ends, len(raw)
+    return records[0], records[1:], ends, raw
 
 
 def _first_state(path: Path, header: Mapping[str, Any]) -> Editor:
@@ -343,17 +343,14 @@ def _first_state(path: Path, header: Mapping[str, Any]) -> Editor:
     return Editor(labels, segment_table(labels, materials, statuses))
 
 
-def _set_aside(path: Path, good: int, size: int, refused: int) -> str:
+def _set_aside(path: Path, rest: bytes, *, fits: bool) -> str:
     """Keep whole lines that cannot be done again beside the journal, and say so."""
-    with (path / _EDITS).open("rb") as file:
-        file.seek(good)
-        rest = file.read(size - good)
     if b"\n" not in rest:
         return ""  # half a line: it was never confirmed
     with (path / _REST).open("ab") as file:
         file.write(rest)
         os.fsync(file.fileno())
-    why = "does not fit what was done before" if refused else "is damaged"
+    why = "is damaged" if fits else "does not fit what was done before"
     return (
         f"A correction in {path} {why}: those before it are back, the later ones are kept "
         f"in {path / _REST}."
@@ -363,7 +360,7 @@ def _set_aside(path: Path, good: int, size: int, refused: int) -> str:
 def _describe(path: Path) -> Recoverable:
     changed = datetime.fromtimestamp((path / _EDITS).stat().st_mtime, UTC)
     try:
-        header, records, _, _ = _read(path)
+        header, records, ends, raw = _read(path)
         image = ImageRecord.model_validate(header.get("image"))
     except (SamStarError, ValidationError) as err:
         problem = str(err) if isinstance(err, SamStarError) else f"{path} has a damaged header."
@@ -384,7 +381,10 @@ def _describe(path: Path) -> Recoverable:
             saved = done[-1] if done else None
     unsaved = (done[-1] if done else None) != saved
     closed = bool(records) and "closed" in records[-1]
-    return Recoverable(path, image, changed, len(done) if unsaved else 0, closed)
+    problem = f"A correction in {path} is damaged: only those before it can be brought back."
+    if b"\n" not in raw[ends[-1] :]:
+        problem = ""
+    return Recoverable(path, image, changed, len(done) if unsaved else 0, closed, problem)
 
 
 def _hash(labels: NDArray[np.int32]) -> str:
