@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from napari_samstar.search.events import CandidateEvent
 from napari_samstar.search.journal import open_journal, read_journal
-from napari_samstar.search.study import CandidateEvent, Study
+from napari_samstar.search.study import Study
 from napari_samstar.settings import SearchSettings
 from napari_samstar.types import SamStarError
 from tests.search.problems import MIXED_SPACE, mixed

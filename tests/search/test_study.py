@@ -4,9 +4,10 @@ import threading
 import numpy as np
 import pytest
 
+from napari_samstar.search.events import CandidateEvent, GenerationEvent
 from napari_samstar.search.hypervolume import hypervolume
 from napari_samstar.search.space import Gene, Space
-from napari_samstar.search.study import CandidateEvent, GenerationEvent, Study, study_steps
+from napari_samstar.search.study import Study, study_steps
 from napari_samstar.settings import SearchSettings
 from napari_samstar.types import SamStarError
 from tests.search.problems import MIXED_SPACE, ZDT1_SPACE, dtlz2, mixed, zdt1
@@ -115,7 +116,7 @@ def test_events_tell_the_state_of_the_front():
             assert event.is_on_front == (event.candidate in front.candidates)
         else:
             assert event.hypervolume == pytest.approx(hypervolume(front.rewards))
-    volumes = [volume for _, volume in made.history]
+    volumes = [volume for _, volume in made.front().history]
     assert volumes == sorted(volumes)
 
 
@@ -154,7 +155,7 @@ def test_cancel_at_any_moment_leaves_the_front_so_far():
         stop = chance.randrange(1, 90)
         made = study(budget=90, patience=0)
         steps = made.steps(mixed)
-        while len(made.candidates) < stop:
+        while len(made.tally.candidates) < stop:
             next(steps)
         steps.close()
         assert made.front().evaluated == whole.evaluated[:stop]

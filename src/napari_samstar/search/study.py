@@ -5,95 +5,31 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_samstar.search.hypervolume import Archive
+from napari_samstar.search.events import CandidateEvent, GenerationEvent
 from napari_samstar.search.journal import Journal, open_journal
 from napari_samstar.search.pareto import Candidate, Front
 from napari_samstar.search.samplers import Batches, sampler
 from napari_samstar.search.space import Space, distinct
+from napari_samstar.search.tally import Tally
 from napari_samstar.settings import SearchSettings
 from napari_samstar.types import SamStarError
 
 __all__ = ["CandidateEvent", "Evaluate", "GenerationEvent", "Study", "study_steps"]
 
+#: Genes to rewards, (M,), each 0 to 1.
 Evaluate = Callable[[Mapping[str, Any]], Sequence[float] | NDArray[Any]]
+Event = CandidateEvent | GenerationEvent
 
 _ROUNDING = 1e-6  # rewards this little outside 0 to 1 are rounding errors of a float32
 _MOST_REPETITIONS = 10_000  # asked in a row without anything new: there is nothing new
-
-
-@dataclass(frozen=True)
-class CandidateEvent:
-    """One candidate was evaluated.
-
-    Parameters
-    ----------
-    candidate : Candidate
-        Genes and rewards.
-    is_on_front : bool
-        Whether nothing so far beats it.
-    front_size, evaluated, budget : int
-        Candidates on the front, in all, and at most.
-    hypervolume : float
-        After the last full generation.
-    elapsed_s, eta_s : float
-        Seconds spent in this search so far, pauses not counted, and expected for the rest.
-    replayed : bool
-        Taken from the journal, not evaluated again.
-    front : callable
-        The front as it stood after this candidate.
-    """
-
-    candidate: Candidate
-    is_on_front: bool
-    front_size: int
-    evaluated: int
-    budget: int
-    hypervolume: float
-    elapsed_s: float
-    eta_s: float
-    replayed: bool = False
-    front: Callable[[], Front] = field(default=lambda: Front((), ()), repr=False, compare=False)
-
-
-@dataclass(frozen=True)
-class GenerationEvent:
-    """One generation is complete.
-
-    Parameters
-    ----------
-    generation : int
-        From 0.
-    front_size, evaluated, budget : int
-        As in `CandidateEvent`.
-    hypervolume : float
-        Of the front, see `hypervolume`.
-    elapsed_s, eta_s : float
-        As in `CandidateEvent`.
-    finished : str
-        Why the search ends here, in a plain sentence; empty where it goes on.
-    front : callable
-        The front as it stands.
-    """
-
-    generation: int
-    front_size: int
-    evaluated: int
-    budget: int
-    hypervolume: float
-    elapsed_s: float
-    eta_s: float
-    finished: str = ""
-    front: Callable[[], Front] = field(default=lambda: Front((), ()), repr=False, compare=False)
-
-
-Event = CandidateEvent | GenerationEvent
 
 
 def study_steps(
@@ -128,10 +64,12 @@ class Study:
         Settings worth trying, complete or in part; evaluated first, right after the defaults.
     journal : path, optional
         Where to record every candidate. If the file is there, the search goes on where it was
-        left, exactly as if it had not been interrupted.
+        left, exactly as if it had not been interrupted; a larger budget makes it longer.
     context : str
         Whatever else the rewards depend on, e.g. a hash of image, model and prior; a journal with
         another context is refused.
+    clock : callable
+        Seconds; for tests.
     """
 
     def __init__(
@@ -145,50 +83,29 @@ class Study:
         context: str = "",
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
+        if not objectives:
+            raise SamStarError("A search needs at least one reward: enable one.")
         self.space = space
         self.settings = settings or SearchSettings()
         self.objectives = tuple(objectives)
-        if not self.objectives:
-            raise SamStarError("A search needs at least one reward: enable one.")
         self.seeds = distinct(space, [space.defaults, *seeds])
         self.journal = None if journal is None else Path(journal)
         self.context = context
-        self.candidates: list[Candidate] = []
-        self.history: list[tuple[int, float]] = []
-        self.finished = ""
-        self._archive = Archive(len(self.objectives))
+        self.tally = Tally(self.objectives, self.settings.budget, self.journal, clock)
+        self._clock = clock
         self._known: dict[Hashable, Candidate] = {}
-        self._log: Journal | None = None
-        self._replayed, self._replayed_s = 0, 0.0
-        self._watch = _Watch(clock)
 
-    def _identity(self) -> dict[str, Any]:
-        """Say what makes this search the same as another; a larger budget only goes on with it."""
-        settings = self.settings.model_dump(mode="json")
-        named = ["method", "seed", "population"]
-        named += ["budget", "grid"] if self.settings.method == "grid" else []
-        return {
-            **{name: settings[name] for name in named},
-            "objectives": self.objectives,
-            "seeds": self.seeds,
-            "parameters": {"names": self.space.names, "content": self.space.content},
-            "context": self.context,
-        }
+    @property
+    def candidates(self) -> tuple[Candidate, ...]:
+        """All candidates so far, in the order of evaluation."""
+        return tuple(self.tally.candidates)
 
-    def front(self, evaluated: int | None = None) -> Front:
-        """Front of all candidates so far, or of the first `evaluated` ones."""
-        candidates = tuple(self.candidates[:evaluated])
-        return Front(
-            objectives=self.objectives,
-            evaluated=candidates,
-            history=tuple(h for h in self.history if h[0] <= len(candidates)),
-            default=candidates[0] if candidates else None,
-            finished=self.finished if len(candidates) == len(self.candidates) else "",
-            journal=self.journal,
-        )
+    def front(self) -> Front:
+        """Return what was found so far, also after the search was canceled."""
+        return self.tally.front()
 
     def steps(self, evaluate: Evaluate) -> Generator[Event, None, Front]:
-        """Search; to pause, ask for no next event; to cancel, close the generator.
+        """Search, once; to pause, ask for no next event; to cancel, close the generator.
 
         Parameters
         ----------
@@ -212,83 +129,72 @@ class Study:
             If the journal belongs to another search or another process writes to it, or if a
             reward is no number from 0 to 1.
         """
-        if self.candidates:
+        if self.tally.candidates:
             raise RuntimeError("A study runs once; make another, with the same journal to go on.")
-        self._watch.resume()
+        self.tally = Tally(self.objectives, self.settings.budget, self.journal, self._clock)
         with contextlib.ExitStack() as stack:
+            journal = None
             if self.journal is not None:
-                self._log = stack.enter_context(open_journal(self.journal, self._identity()))
-                stack.callback(setattr, self, "_log", None)
-            yield from self._search(evaluate)
+                journal = stack.enter_context(open_journal(self.journal, self._identity()))
+            yield from self._search(evaluate, journal)
         return self.front()
 
-    def _search(self, evaluate: Evaluate) -> Generator[Event, None, None]:
+    def _search(self, evaluate: Evaluate, journal: Journal | None) -> Generator[Event, None, None]:
+        tally = self.tally
         batches = sampler(self.space, self.seeds, self.settings, len(self.objectives))
         batch = next(batches, None)
         repetitions = 0
-        while batch is not None and not self.finished:
+        while batch is not None and not tally.finished:
             rewards = []
             for genes in batch:
-                candidate = self._known.get(self.space.key(genes))
-                if candidate is not None:
+                key = self.space.key(genes)
+                if key in self._known:
                     repetitions += 1
-                elif len(self.candidates) == self.settings.budget:
+                elif len(tally.candidates) == self.settings.budget:
                     break
                 else:
                     repetitions = 0
-                    candidate = self._recorded(genes) or self._evaluated(genes, evaluate)
-                    yield from self._paused(self._candidate_event(candidate))
-                rewards.append(candidate.rewards)
-            self.history.append((len(self.candidates), self._archive.hypervolume()))
-            self.finished = self._reason_to_stop(repetitions)
-            if self._log is not None:
-                self._log.sync()
-            yield from self._paused(self._generation_event())
-            if not self.finished:
+                    event = self._candidate(genes, evaluate, journal)
+                    self._known[key] = event.candidate
+                    yield from tally.paused(event)
+                rewards.append(self._known[key].rewards)
+            exhausted = repetitions > _MOST_REPETITIONS
+            ended = tally.end_generation(partial(self._reason_to_stop, exhausted))
+            if journal is not None:
+                journal.sync()
+            yield from tally.paused(ended)
+            if not tally.finished:
                 batch = _send(batches, np.array(rewards, np.float64))
-        self.finished = self.finished or "Nothing new is left to try."
+        tally.finished = tally.finished or _EXHAUSTED
 
-    def _paused(self, event: Event) -> Generator[Event, None, None]:
-        self._watch.pause()
-        yield event
-        self._watch.resume()
-
-    def _recorded(self, genes: Mapping[str, Any]) -> Candidate | None:
-        """Next candidate of the journal, if it holds more."""
-        index = len(self.candidates)
-        if self._log is None or index >= len(self._log.recorded):
-            return None
-        recorded = self._log.recorded[index]
-        key = self.space.key(genes)
-        if self.space.key(self.space.complete(recorded.genes)) != key:
-            raise SamStarError(
-                f"Candidate {index} in {self.journal} is not the one that this search tries: it "
-                "was recorded with other versions of the software; give another file name."
-            )
-        self._replayed, self._replayed_s = index + 1, self._watch.seconds
-        return self._keep(key, replace(recorded, genes=dict(genes)))
-
-    def _evaluated(self, genes: Mapping[str, Any], evaluate: Evaluate) -> Candidate:
+    def _candidate(
+        self, genes: Mapping[str, Any], evaluate: Evaluate, journal: Journal | None
+    ) -> CandidateEvent:
+        """Evaluate, or find in the journal."""
+        index = len(self.tally.candidates)
+        if journal is not None and index < len(journal.recorded):
+            recorded = journal.recorded[index]
+            if self.space.complete(recorded.genes) != genes:
+                raise SamStarError(
+                    f"Candidate {index} in {journal.path} is not the one that this search tries: "
+                    "it was recorded with other versions of the software; give another file name."
+                )
+            return self.tally.add(replace(recorded, genes=genes), replayed=True)
         error = ""
         try:
             rewards = evaluate(genes)
         except SamStarError as err:
             rewards, error = np.zeros(len(self.objectives)), str(err)
         candidate = Candidate(
-            index=len(self.candidates),
-            genes=dict(genes),
+            index=index,
+            genes=genes,
             rewards=self._checked(rewards),
-            generation=len(self.history),
+            generation=len(self.tally.history),
             error=error,
         )
-        if self._log is not None:
-            self._log.append(candidate)
-        return self._keep(self.space.key(genes), candidate)
-
-    def _keep(self, key: Hashable, candidate: Candidate) -> Candidate:
-        self.candidates.append(candidate)
-        self._known[key] = candidate
-        return candidate
+        if journal is not None:
+            journal.append(candidate)
+        return self.tally.add(candidate)
 
     def _checked(self, rewards: Sequence[float] | NDArray[Any]) -> tuple[float, ...]:
         """Refuse what would poison every comparison after it."""
@@ -303,64 +209,34 @@ class Study:
                 )
         return tuple(np.clip(values, 0.0, 1.0).tolist())
 
-    def _reason_to_stop(self, repetitions: int) -> str:
-        settings, done = self.settings, len(self.candidates)
+    def _reason_to_stop(self, exhausted: bool) -> str:
+        settings, done = self.settings, len(self.tally.candidates)
         if done >= settings.budget:
             return f"All {done} candidates were tried."
-        if repetitions > _MOST_REPETITIONS:
-            return "Nothing new is left to try."
-        volumes = [volume for _, volume in self.history[-settings.patience - 1 :]]
+        if exhausted:
+            return _EXHAUSTED
+        volumes = [volume for _, volume in self.tally.history[-settings.patience - 1 :]]
+        # a search may seem stuck early and yet find its way, so half the budget is always spent
         may_stop = 0 < settings.patience < len(volumes) and done >= settings.budget / 2
         if may_stop and volumes[-1] - volumes[0] <= settings.tolerance * volumes[0]:
             return f"The last {settings.patience} generations found hardly anything better."
         return ""
 
-    def _candidate_event(self, candidate: Candidate) -> CandidateEvent:
-        is_on_front = self._archive.add(np.array(candidate.rewards))
-        return CandidateEvent(
-            candidate=candidate,
-            is_on_front=is_on_front,
-            replayed=len(self.candidates) == self._replayed,
-            **self._state(),
-        )
-
-    def _generation_event(self) -> GenerationEvent:
-        return GenerationEvent(
-            generation=len(self.history) - 1, finished=self.finished, **self._state()
-        )
-
-    def _state(self) -> dict[str, Any]:
-        evaluated, elapsed = len(self.candidates), self._watch.seconds
-        fresh = evaluated - self._replayed
-        each = (elapsed - self._replayed_s) / fresh if fresh else 0.0
+    def _identity(self) -> dict[str, Any]:
+        """Say what makes this search the same as another; a larger budget only goes on with it."""
+        settings = self.settings.model_dump(mode="json")
+        named = ["method", "seed", "population"]
+        named += ["budget", "grid"] if self.settings.method == "grid" else []
         return {
-            "front_size": len(self._archive),
-            "evaluated": evaluated,
-            "budget": self.settings.budget,
-            "hypervolume": self.history[-1][1] if self.history else 0.0,
-            "elapsed_s": elapsed,
-            "eta_s": each * (self.settings.budget - evaluated),
-            "front": lambda: self.front(evaluated),
+            **{name: settings[name] for name in named},
+            "objectives": self.objectives,
+            "seeds": self.seeds,
+            "parameters": {"names": self.space.names, "content": self.space.content},
+            "context": self.context,
         }
 
 
-class _Watch:
-    """Seconds that the search itself took; what its caller does between events is not counted."""
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._total = 0.0
-        self._since: float | None = None
-
-    def resume(self) -> None:
-        self._since = self._clock()
-
-    def pause(self) -> None:
-        self._total, self._since = self.seconds, None
-
-    @property
-    def seconds(self) -> float:
-        return self._total + (0.0 if self._since is None else self._clock() - self._since)
+_EXHAUSTED = "Nothing new is left to try."
 
 
 def _send(batches: Batches, rewards: NDArray[np.float64]) -> list[dict[str, Any]] | None:
