@@ -21,7 +21,7 @@ _ENDINGS = {
 
 
 def write_result(result: RunResult, folder: str | Path, stem: str) -> dict[str, Path]:
-    """Write label image, table, summary, COCO masks, overlay and recipe.
+    """Write label image, table, summary, COCO masks, overlay, recipe, and the search's front.
 
     Parameters
     ----------
@@ -35,8 +35,9 @@ def write_result(result: RunResult, folder: str | Path, stem: str) -> dict[str, 
     Returns
     -------
     dict
-        Kind to path: ``labels``, ``table``, ``summary``, ``coco``, ``overlay``, ``recipe``. Each
-        file stands under its name only once it is complete.
+        Kind to path: ``labels``, ``table``, ``summary``, ``coco``, ``overlay``, ``recipe``, and
+        after a search ``front``, ``front_picture``, ``front_page``. Each file stands under its
+        name only once it is complete.
 
     Raises
     ------
@@ -54,6 +55,7 @@ def write_result(result: RunResult, folder: str | Path, stem: str) -> dict[str, 
         write_table_csv,
     )
     from napari_samstar.measurements.summary import summarize
+    from napari_samstar.report.front import write_front
 
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -66,4 +68,4 @@ def write_result(result: RunResult, folder: str | Path, stem: str) -> dict[str, 
     write_coco(paths["coco"], result.selection, micrograph)
     write_overlay_png(paths["overlay"], rgb, labels, micrograph.pixel_size, micrograph.unit)
     result.recipe.write(paths["recipe"])
-    return paths
+    return paths | write_front(result, folder, stem)
