@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 from pydantic.config import JsonDict
 
 __all__ = [
@@ -539,6 +539,12 @@ class SearchSettings(Settings):
         ("amg.pred_iou_thresh", "amg.stability_score_thresh", "amg.box_nms_thresh"),
         description="Parameters of the exhaustive grid.",
     )
+    slow_seconds: float = Field(
+        0.0,
+        ge=0.0,
+        le=1e6,
+        description="Time that other grids, crops and preprocessing may cost, s; 0 tries none.",
+    )
 
 
 class RunSettings(Settings):
@@ -553,6 +559,9 @@ class RunSettings(Settings):
     )
     search: SearchSettings | None = Field(
         SearchSettings(), description="Search of the parameters in `select`; none keeps them."
+    )
+    rewards: tuple[tuple[str, dict[str, JsonValue]], ...] = Field(
+        (), description="Name and parameters of rewards besides those that the prior asks for."
     )
     importances: tuple[tuple[str, Annotated[float, Field(ge=0.0)]], ...] = Field(
         (), description="Of objectives when one candidate is chosen; those left out count 1."

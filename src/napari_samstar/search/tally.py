@@ -79,10 +79,14 @@ class Tally:
 
     def end_generation(self, reason_to_stop: Callable[[], str] = lambda: "") -> GenerationEvent:
         """Close a generation; `reason_to_stop` is asked once its hypervolume is known."""
-        self.history.append((len(self.candidates), self._archive.hypervolume()))
+        self.history.append((len(self.candidates), self.hypervolume()))
         self.finished = reason_to_stop()
         generation = len(self.history) - 1
         return GenerationEvent(generation=generation, finished=self.finished, **self._state())
+
+    def hypervolume(self) -> float:
+        """Hypervolume of the front so far."""
+        return self._archive.hypervolume()
 
     def paused(self, event: E) -> Generator[E, None, None]:
         """Yield `event`; what is done with it takes none of the search's time."""
