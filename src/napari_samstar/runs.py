@@ -286,11 +286,11 @@ class MaskRuns:
 
         `values` holds one label per mask (not per entry of `order`); by default index + 1.
         """
-        canvas = np.zeros(self.shape, np.int32)
+        canvas = np.zeros(self.shape, np.int32, order="F")  # runs go down the columns
         if values is None:
             values = np.arange(1, len(self) + 1, dtype=np.int32)
         _paint_many(self.counts, self.offsets, np.asarray(order, np.int64), values, canvas)
-        return canvas
+        return np.ascontiguousarray(canvas)
 
     def intersections(self, first: NDArray[np.intp], second: NDArray[np.intp]) -> NDArray[np.int64]:
         """Pixels shared by masks ``first[k]`` and ``second[k]``, for every k."""
