@@ -240,3 +240,49 @@ def test_synth_writes_image_and_truth(tmp_path: Path, capsys: pytest.CaptureFixt
     assert labels.max() >= 1
     assert cli.main(["synth", "unicorns", "--out", str(tmp_path)]) == 2
     assert "unicorns" in lines(capsys)[1][-1]
+
+
+def test_a_budget_of_0_applies_the_recipe_without_a_search(
+    discs: Path, prior: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    searched = ("run", str(discs), *ALONE, "--prior", str(prior), "--budget", "30")
+    assert cli.main([*searched, "--out", str(first)]) == 0
+    front = pd.read_csv(first / "discs.front.csv", keep_default_na=False)
+    assert len(front) == 30
+    recipe = str(first / "discs.recipe.json")
+    assert (
+        cli.main(
+            ["run", str(discs), *ALONE, "--recipe", recipe, "--budget", "0", "--out", str(second)]
+        )
+        == 0
+    )
+    assert not (second / "discs.front.csv").exists()
+    labels = [tifffile.imread(folder / "discs.labels.tif") for folder in (first, second)]
+    assert np.array_equal(*labels)
+    lines(capsys)
+
+
+def test_a_reward_is_named_with_its_parameters(
+    discs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    run = ["run", str(discs), *ALONE, "--budget", "10", "--out", str(out)]
+    assert cli.main([*run, "--reward", "count:low=9,high=9"]) == 0
+    recipe = json.loads((out / "discs.recipe.json").read_text())
+    assert dict(recipe["rewards"])["count"] == {"low": 9, "high": 9}
+    lines(capsys)
+    assert cli.main([*run, "--reward", "cuont"]) == 2
+    assert "There is no reward 'cuont'" in lines(capsys)[1][-1]
+    assert cli.main([*run, "--reward", "count:low"]) == 2
+    assert "NAME:KEY=VALUE" in lines(capsys)[1][-1]
+
+
+def test_rewards_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["rewards", "--json"]) == 0
+    records = [json.loads(line) for line in lines(capsys)[0]]
+    known = {record["name"]: record for record in records}
+    assert known["size_band"]["family"] == "size"
+    assert known["size_band"]["parameters"]["unit"] == "px"
+    assert cli.main(["rewards"]) == 0
+    assert any(line.startswith("clark_evans (") for line in lines(capsys)[0])

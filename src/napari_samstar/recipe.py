@@ -18,6 +18,7 @@ from napari_samstar.settings import (
     Prior,
     PromptSettings,
     RegionSettings,
+    RunSettings,
     SearchSettings,
     SelectSettings,
     Settings,
@@ -101,8 +102,8 @@ class Recipe(Settings):
     prompts: PromptSettings | None = None
     select: SelectSettings = SelectSettings()
     search: SearchSettings | None = None
-    rewards: tuple[tuple[str, dict[str, JsonValue]], ...] | None = Field(
-        None, description="Name and parameters of each reward that the search went by."
+    rewards: tuple[tuple[str, dict[str, JsonValue]], ...] = Field(
+        (), description="Name and parameters of each reward that the search went by."
     )
     importances: tuple[tuple[str, float], ...] = Field(
         (), description="Of the objectives, in the choice of one candidate; others count 1."
@@ -115,6 +116,12 @@ class Recipe(Settings):
     seed: int = 0
     versions: dict[str, str] = Field(default_factory=versions)
     created: str = Field(default_factory=_now, description="UTC, ISO 8601.")
+
+    def run_settings(self) -> RunSettings:
+        """Take the settings that made a result; a step that it left out stays at its default."""
+        steps = {name: getattr(self, name) for name in RunSettings.model_fields}
+        given = {name: value for name, value in steps.items() if value is not None}
+        return RunSettings(**{**given, "search": self.search})
 
     def to_json(self) -> str:
         """Readable JSON; `from_json` gives an equal recipe back."""

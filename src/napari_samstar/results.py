@@ -65,7 +65,7 @@ def write_result(result: RunResult, folder: str | Path, stem: str) -> dict[str, 
     write_labels_tiff(paths["labels"], labels, micrograph, result.recipe)
     write_table_csv(paths["table"], result.table)
     write_text_atomic(paths["summary"], json.dumps(summarize(result.table), indent=2) + "\n")
-    write_coco(paths["coco"], result.selection, micrograph)
+    write_coco(paths["coco"], labels if result.selection is None else result.selection, micrograph)
     write_overlay_png(paths["overlay"], rgb, labels, micrograph.pixel_size, micrograph.unit)
     result.recipe.write(paths["recipe"])
     return paths | write_front(result, folder, stem)

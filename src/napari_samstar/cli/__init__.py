@@ -1,4 +1,4 @@
-"""The command line: `samstar run | evaluate | models | synth | train-tiny | demo`.
+"""The command line: `samstar run | rewards | evaluate | models | synth | ...`.
 
 Exit codes: 0 all went well, 2 something a user can mend (one sentence on standard error each),
 1 an error that should not happen, 130 stopped with Ctrl-C.
@@ -16,8 +16,10 @@ from napari_samstar.cli.demo import add_parser as add_demo
 from napari_samstar.cli.errors import FAILED, STOPPED, explain
 from napari_samstar.cli.evaluate import add_parser as add_evaluate
 from napari_samstar.cli.models import add_parser as add_models
+from napari_samstar.cli.rewards import add_parser as add_rewards
 from napari_samstar.cli.run import add_parser as add_run
 from napari_samstar.cli.synth import add_parser as add_synth
+from napari_samstar.cli.texture import add_parser as add_texture
 from napari_samstar.cli.train import add_parser as add_train
 
 __all__ = ["main"]
@@ -40,7 +42,16 @@ def _parser() -> argparse.ArgumentParser:
         "--debug", action="store_true", help="show the whole traceback of an unexpected error"
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for add in (add_run, add_evaluate, add_models, add_synth, add_train, add_demo):
+    for add in (
+        add_run,
+        add_rewards,
+        add_evaluate,
+        add_models,
+        add_synth,
+        add_train,
+        add_texture,
+        add_demo,
+    ):
         add(commands)
     return parser
 

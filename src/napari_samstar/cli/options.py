@@ -33,6 +33,13 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="candidates that the search tries; 0: no search, with --recipe its chosen parameters",
     )
+    parser.add_argument(
+        "--reward",
+        action="append",
+        default=[],
+        metavar="NAME[:KEY=VALUE,...]",
+        help="one more reward, see samstar rewards; may be repeated",
+    )
     parser.add_argument("--seed", type=int, metavar="N", help="for everything that draws")
     parser.add_argument(
         "--set",
@@ -58,7 +65,7 @@ def run_settings(args: argparse.Namespace) -> tuple[RunSettings, Recipe | None]:
     from napari_samstar.settings import Prior, RunSettings
 
     recipe = Recipe.read(args.recipe) if args.recipe else None
-    values = (_repeating(recipe) if recipe else RunSettings()).model_dump()
+    values = (recipe.run_settings() if recipe else RunSettings()).model_dump()
     if args.prior:
         values["prior"] = Prior.from_toml(args.prior).model_dump()
     if args.points_per_side is not None:
@@ -73,6 +80,7 @@ def run_settings(args: argparse.Namespace) -> tuple[RunSettings, Recipe | None]:
             values["select"] = recipe.chosen.model_dump()
     elif args.budget is not None:
         _put(values, "search.budget", args.budget)
+    values["rewards"] = (*values["rewards"], *map(_reward, args.reward))
     for assignment in args.set:
         name, equals, text = assignment.partition("=")
         if not equals:
@@ -81,13 +89,17 @@ def run_settings(args: argparse.Namespace) -> tuple[RunSettings, Recipe | None]:
     return RunSettings.model_validate(values), recipe
 
 
-def _repeating(recipe: Recipe) -> RunSettings:
-    """Take the settings that made a result; a step that it left out stays at its default."""
-    from napari_samstar.settings import RunSettings
+def _reward(text: str) -> tuple[str, dict[str, Any]]:
+    """Read "size_band:low=5,high=20", and see that there is such a reward."""
+    from napari_samstar.rewards.registry import make
 
-    steps = {name: getattr(recipe, name) for name in RunSettings.model_fields}
-    given = {name: value for name, value in steps.items() if value is not None}
-    return RunSettings(**{**given, "search": recipe.search})
+    name, _, rest = text.partition(":")
+    pairs = [pair.partition("=") for pair in rest.split(",") if pair]
+    if not all(equals for _, equals, _ in pairs):
+        raise SamStarError(f"--reward needs NAME:KEY=VALUE,..., not {text!r}.")
+    parameters = {key.strip(): _value(value.strip()) for key, _, value in pairs}
+    make(name, **parameters)
+    return name, parameters
 
 
 def _put(values: dict[str, Any], name: str, value: Any) -> None:

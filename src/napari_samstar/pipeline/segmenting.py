@@ -19,6 +19,8 @@ from napari_samstar.pipeline.optimizing import (
 from napari_samstar.pipeline.proposing import propose_steps
 from napari_samstar.proposals.select import select
 from napari_samstar.recipe import ImageRecord, ModelRecord, Recipe
+from napari_samstar.rewards.priors import terms_for
+from napari_samstar.rewards.registry import make
 from napari_samstar.sam.base import model_hash
 from napari_samstar.search.pareto import Candidate
 from napari_samstar.settings import RunSettings, SelectSettings
@@ -46,8 +48,8 @@ class RunResult:
         Label image without overlaps.
     table : DataFrame
         One row for each label, in physical units.
-    selection : Selection
-        The masks, which may overlap a little, best first.
+    selection : Selection or None
+        The masks, which may overlap a little, best first; None once the labels were corrected.
     proposals : Proposals
         All masks that were on offer.
     recipe : Recipe
@@ -60,7 +62,7 @@ class RunResult:
 
     segmentation: Segmentation
     table: pd.DataFrame
-    selection: Selection
+    selection: Selection | None
     proposals: Proposals
     recipe: Recipe
     front: SelectionFront | None = None
@@ -78,6 +80,7 @@ def segment_steps(
     settings: RunSettings | None = None,
     *,
     store: Store | None = None,
+    proposals: Proposals | None = None,
 ) -> Generator[Progress, None, RunResult]:
     """From a micrograph to its label image and table.
 
@@ -91,6 +94,8 @@ def segment_steps(
         All settings of the run.
     store : Store, optional
         Cache of embeddings and decoded grids.
+    proposals : Proposals, optional
+        Made before of this image by `propose_steps`, with these settings; nothing is proposed then.
 
     Yields
     ------
@@ -109,23 +114,31 @@ def segment_steps(
     """
     settings = settings or RunSettings()
     prior = prior_in_pixels(settings.prior, micrograph)
-    made = yield from propose_steps(
-        micrograph,
-        sam,
-        settings.decode,
-        preprocess=settings.preprocess,
-        regions=settings.regions,
-        prompts=settings.prompts,
-        prior=prior,
-        store=store,
-    )
+    made = proposals
+    if made is None:
+        made = yield from propose_steps(
+            micrograph,
+            sam,
+            settings.decode,
+            preprocess=settings.preprocess,
+            regions=settings.regions,
+            prompts=settings.prompts,
+            prior=prior,
+            store=store,
+        )
     chosen = with_prior(settings.select, prior)
     sources = [s for s in chosen.sources if s in made.provenance["sources"]]
     chosen = chosen.model_copy(update={"sources": tuple(sources)})
     front, candidate = None, None
     if settings.search is not None and len(made):
+        extra = [make(name, **parameters) for name, parameters in settings.rewards]
         search = optimize_steps(
-            made, micrograph, search=settings.search, prior=settings.prior, base=chosen
+            made,
+            micrograph,
+            terms_for(settings.prior, micrograph, extra),
+            settings.search,
+            prior=settings.prior,
+            base=chosen,
         )
         front = yield from _counted(search)
         candidate = front.preferred(dict(settings.importances))
@@ -169,7 +182,7 @@ def _recipe(
         prompts=settings.prompts if sam is not None else None,
         select=settings.select,
         search=settings.search,
-        rewards=None if front is None else tuple((t.name, t.values()) for t in front.terms),
+        rewards=() if front is None else tuple((t.name, t.values()) for t in front.terms),
         importances=settings.importances,
         chosen=None if front is None else chosen,
         prior=settings.prior,
