@@ -48,7 +48,7 @@ class Archive:
         self.rewards = np.zeros((0, n_objectives))
         self._free: NDArray[np.float64] | None = None
         if n_objectives > _EXACT_UP_TO:
-            points = np.random.default_rng(0).random((_SAMPLES, n_objectives))
+            points = np.random.default_rng(0).random((n_objectives, _SAMPLES))
             self._free = 1 - _REFERENCE * points  # points that nothing dominates yet, as rewards
 
     def __len__(self) -> int:
@@ -61,7 +61,11 @@ class Archive:
         beaten = (self.rewards <= rewards).all(axis=1)
         self.rewards = np.vstack([self.rewards[~beaten], rewards])
         if self._free is not None:
-            self._free = self._free[(self._free > rewards).any(axis=1)]
+            taken = np.arange(self._free.shape[1])
+            for free, reward in zip(self._free, rewards, strict=True):
+                taken = taken[free[taken] <= reward]
+            if taken.size:
+                self._free = np.delete(self._free, taken, axis=1)
         return True
 
     def hypervolume(self) -> float:
@@ -70,7 +74,7 @@ class Archive:
         if not len(self.rewards):
             return 0.0
         if self._free is not None:
-            return float(_REFERENCE**n_objectives * (1 - len(self._free) / _SAMPLES))
+            return float(_REFERENCE**n_objectives * (1 - self._free.shape[1] / _SAMPLES))
         from pymoo.indicators.hv import HV
 
         return float(HV(ref_point=np.full(n_objectives, _REFERENCE))(1 - self.rewards))
