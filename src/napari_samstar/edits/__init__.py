@@ -1,9 +1,11 @@
 """Corrections of a label image, as values: applied, undone, redone, and kept in a journal."""
 
-from napari_samstar.edits.delta import Delta, Segment, SegmentTable, segment_table
+from napari_samstar.edits.delta import Delta, Segment, SegmentTable, Step, segment_table
 from napari_samstar.edits.history import Editor, History
-from napari_samstar.edits.journal import (
-    Journal,
+from napari_samstar.edits.journal import Journal
+from napari_samstar.edits.mask import Mask
+from napari_samstar.edits.plan import apply
+from napari_samstar.edits.recovery import (
     Recoverable,
     discard,
     journals_folder,
@@ -11,13 +13,11 @@ from napari_samstar.edits.journal import (
     restore,
     start,
 )
-from napari_samstar.edits.plan import Step, apply
 from napari_samstar.edits.review import review_order
 from napari_samstar.edits.values import (
     Add,
     Delete,
     Edit,
-    Mask,
     Merge,
     Relabel,
     SetMaterial,

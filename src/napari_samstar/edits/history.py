@@ -9,8 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_samstar.edits.delta import Delta, Segment, SegmentTable, segment_table
-from napari_samstar.edits.plan import Step, next_free, own_labels, plan
+from napari_samstar.edits.delta import Delta, Segment, SegmentTable, Step, segment_table
+from napari_samstar.edits.plan import next_free, own_labels, plan
 from napari_samstar.edits.values import Edit, edit_from_record
 from napari_samstar.types import SamStarError
 

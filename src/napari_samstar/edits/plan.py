@@ -2,33 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_samstar.edits.delta import (
-    Box,
     Delta,
     Segment,
     SegmentTable,
-    difference,
-    extents,
+    Step,
+    around,
     no_pixels,
     packed,
-    runs_of,
+    rows_of,
     segment_table,
-    tight_box,
+    size_of,
 )
-from napari_samstar.edits.split import pieces_by_line, pieces_by_points
+from napari_samstar.edits.kernels import runs_of
+from napari_samstar.edits.patch import add, split
 from napari_samstar.edits.values import (
     MOST_LABEL,
     Add,
     Delete,
     Edit,
-    Mask,
     Merge,
     Relabel,
     SetMaterial,
@@ -38,26 +37,9 @@ from napari_samstar.edits.values import (
 from napari_samstar.labels import check_labels
 from napari_samstar.types import SamStarError
 
-__all__ = ["Step", "apply", "next_free", "own_labels", "plan"]
+__all__ = ["apply", "next_free", "own_labels", "plan"]
 
 _Labels = NDArray[np.int32]
-
-
-@dataclass(frozen=True, eq=False)
-class Step:
-    """One edit as it was carried out.
-
-    Parameters
-    ----------
-    edit : Edit
-        With the numbers it gave and, for a split, the pixels: it does the same again, whatever
-        numbers are free then and however lines cut in a later version.
-    delta : Delta
-        What it changed.
-    """
-
-    edit: Edit
-    delta: Delta
 
 
 def apply(labels: NDArray[Any], edits: Iterable[Edit]) -> _Labels:
@@ -136,29 +118,29 @@ def plan(labels: _Labels, table: SegmentTable, edit: Edit, free: int) -> Step:
         case Merge():
             return Step(edit, _merge(labels, table, edit))
         case Split():
-            return _split(labels, table, edit, free)
+            return split(labels, table, edit, free)
         case Delete():
-            rows = _rows(table, edit.labels)
+            rows = rows_of(table, edit.labels)
             return Step(edit, _recolor(labels, rows, 0, {}))
         case Add():
-            return _add(labels, table, edit, free)
+            return add(labels, table, edit, free)
         case Relabel():
             return Step(edit, _relabel(labels, table, edit))
         case SetMaterial():
-            rows = _rows(table, edit.labels)
+            rows = rows_of(table, edit.labels)
             new = {label: replace(row, material=edit.material) for label, row in rows.items()}
-            return Step(edit, no_pixels(rows, new, _shape(labels)))
+            return Step(edit, no_pixels(rows, new, size_of(labels)))
         case SetStatus():
-            rows = _rows(table, edit.labels)
+            rows = rows_of(table, edit.labels)
             new = {label: replace(row, status=edit.status) for label, row in rows.items()}
-            return Step(edit, no_pixels(rows, new, _shape(labels)))
+            return Step(edit, no_pixels(rows, new, size_of(labels)))
 
 
 def _merge(labels: _Labels, table: SegmentTable, edit: Merge) -> Delta:
-    rows = _rows(table, (edit.into, *edit.others))
+    rows = rows_of(table, (edit.into, *edit.others))
     merged = Segment(
         sum(row.area for row in rows.values()),
-        _around(row.box for row in rows.values()),
+        around(row.box for row in rows.values()),
         next((row.material for row in rows.values() if row.material), 0),
         "reviewed",
     )
@@ -167,7 +149,7 @@ def _merge(labels: _Labels, table: SegmentTable, edit: Merge) -> Delta:
 
 
 def _relabel(labels: _Labels, table: SegmentTable, edit: Relabel) -> Delta:
-    rows = _rows(table, (edit.label,))
+    rows = rows_of(table, (edit.label,))
     if edit.to in table:
         raise SamStarError(
             f"Segment {edit.to} exists already: choose another number, or merge the two."
@@ -184,183 +166,4 @@ def _recolor(
     starts, lengths = (np.concatenate(column) for column in zip(*runs, strict=True))
     before = np.repeat(np.array(list(rows), np.int32), [one.size for one, _ in runs])
     after = np.full(1, value, np.int32)
-    return Delta(starts, lengths, packed(before), after, rows, rows_after, _shape(labels))
-
-
-def _add(labels: _Labels, table: SegmentTable, edit: Add, free: int) -> Step:
-    _check_size(edit.mask, labels)
-    window, box = edit.mask.window()
-    if not window.any():
-        raise SamStarError("The mask is empty: there is nothing to add.")
-    (label,) = _free(1, free) if edit.label is None else (edit.label,)
-    old = table.get(label)
-    before = labels[box[1] : box[3] + 1, box[0] : box[2] + 1]
-    wanted = window & (before != label)
-    if not edit.over:
-        wanted &= before == 0
-    if not wanted.any():
-        raise SamStarError(
-            f"Segment {label} holds all of the mask already: there is nothing to add."
-            if old and (before[window] == label).all()
-            else "The mask lies wholly on other segments: let it cover them, or delete them first."
-        )
-    after = np.where(wanted, np.int32(label), before)
-    ys, xs = np.nonzero(wanted)
-    gained = Segment(
-        ys.size,
-        (
-            box[0] + int(xs.min()),
-            box[1] + int(ys.min()),
-            box[0] + int(xs.max()),
-            box[1] + int(ys.max()),
-        ),
-        edit.material,
-        "reviewed",
-    )
-    if old:
-        gained = replace(
-            old, area=old.area + gained.area, box=_around((old.box, gained.box)), status="reviewed"
-        )
-    victims = np.unique(before[wanted])
-    rows = {k: table[k] for k in victims.tolist() if k}
-    rest = _remainders(labels, rows, after, box)
-    if old:
-        rows[label] = old
-    delta = _patch(labels, after, box, rows, {**rest, label: gained})
-    return Step(replace(edit, label=label), delta)
-
-
-def _split(labels: _Labels, table: SegmentTable, edit: Split, free: int) -> Step:
-    rows = _rows(table, (edit.label,))
-    row = rows[edit.label]
-    x0, y0, x1, y1 = row.box
-    before = labels[y0 : y1 + 1, x0 : x1 + 1]
-    inside = before == edit.label
-    if edit.parts:
-        pieces = _pieces_by_masks(inside, row.box, edit.parts, labels, edit.label)
-    elif edit.line:
-        pieces = pieces_by_line(inside, [(x - x0, y - y0) for x, y in edit.line])
-        if not pieces.any():
-            raise SamStarError(
-                f"The line does not cut segment {edit.label} in two: draw it from edge to edge."
-            )
-    else:
-        for x, y in edit.points:
-            if not _holds(inside, x - x0, y - y0):
-                raise SamStarError(
-                    f"The point ({x:g}, {y:g}) px is not in segment {edit.label}: click inside it."
-                )
-        pieces = pieces_by_points(inside, [(x - x0, y - y0) for x, y in edit.points])
-        if not pieces.any():
-            raise SamStarError("Both points lie on the same pixel: click one in each part.")
-    count = int(pieces.max())
-    new = edit.new or _free(count, free)
-    if len(set(new)) != count:
-        raise SamStarError(
-            f"Segment {edit.label} falls into {count + 1} pieces: give {count} numbers, or none."
-        )
-    for value in new:
-        if value in table:
-            raise SamStarError(f"Segment {value} exists already: choose another number.")
-    table_of_pieces = np.array([edit.label, *new], np.int32)
-    after = np.where(inside, table_of_pieces[pieces], before)
-    areas, boxes = extents(np.where(inside, pieces + np.int32(1), np.int32(0)), count + 1)
-    rows_after = {
-        label: Segment(
-            area, (x0 + left, y0 + top, x0 + right, y0 + bottom), row.material, "reviewed"
-        )
-        for label, area, (left, top, right, bottom) in zip(
-            (edit.label, *new), areas.tolist(), boxes.tolist(), strict=True
-        )
-    }
-    parts = [
-        Mask.of(
-            pieces[top : bottom + 1, left : right + 1] == k, y0 + top, x0 + left, _shape(labels)
-        )
-        for k, (left, top, right, bottom) in enumerate(boxes.tolist())
-        if k
-    ]
-    settled = Split(edit.label, parts=tuple(parts), new=tuple(new))
-    return Step(settled, _patch(labels, after, row.box, rows, rows_after))
-
-
-def _pieces_by_masks(
-    inside: NDArray[np.bool_], box: Box, parts: Sequence[Mask], labels: _Labels, label: int
-) -> NDArray[np.int32]:
-    """Give each pixel the number of the mask that holds it, from 1; the last one counts."""
-    pieces = np.zeros(inside.shape, np.int32)
-    for k, part in enumerate(parts, 1):
-        _check_size(part, labels)
-        pieces[part.runs().window(0, box) & inside] = k
-    held = np.bincount(pieces[inside], minlength=len(parts) + 1)
-    if not held[1:].all():
-        raise SamStarError(
-            f"The mask holds no pixel of segment {label}: there is nothing to cut off."
-        )
-    if not held[0]:
-        raise SamStarError(f"The mask holds all of segment {label}: nothing of it would be left.")
-    return pieces
-
-
-def _patch(
-    labels: _Labels, after: _Labels, box: Box, rows: SegmentTable, rows_after: SegmentTable
-) -> Delta:
-    """Replace the labels inside `box`."""
-    x0, y0, x1, y1 = box
-    before = labels[y0 : y1 + 1, x0 : x1 + 1]
-    starts, lengths, old, new = difference(before, after, y0, x0, labels.shape[1])
-    return Delta(starts, lengths, packed(old), packed(new), rows, rows_after, _shape(labels))
-
-
-def _remainders(
-    labels: _Labels, rows: SegmentTable, after: _Labels, box: Box
-) -> dict[int, Segment]:
-    """Find what is left of segments once `box` holds `after`; those that vanish are left out."""
-    before = labels[box[1] : box[3] + 1, box[0] : box[2] + 1]
-    left = {}
-    for label, row in rows.items():
-        lost = int(np.count_nonzero((before == label) & (after != label)))
-        if lost < row.area:
-            x0, y0, x1, y1 = tight_box(labels, label, row.box, after, box[1], box[0])
-            left[label] = replace(row, area=row.area - lost, box=(x0, y0, x1, y1))
-    return left
-
-
-def _rows(table: SegmentTable, labels: Iterable[int]) -> dict[int, Segment]:
-    rows = {}
-    for label in labels:
-        if label not in table:
-            raise SamStarError(
-                f"There is no segment {label}: it was merged, deleted or never made."
-            )
-        rows[label] = table[label]
-    return rows
-
-
-def _free(count: int, free: int) -> tuple[int, ...]:
-    if free + count - 1 > MOST_LABEL:
-        raise SamStarError("No number is left for a new segment: renumber the labels first.")
-    return tuple(range(free, free + count))
-
-
-def _check_size(mask: Mask, labels: _Labels) -> None:
-    if mask.shape != labels.shape:
-        raise SamStarError(
-            f"A mask of {mask.shape[1]} x {mask.shape[0]} px does not belong to a label image of "
-            f"{labels.shape[1]} x {labels.shape[0]} px."
-        )
-
-
-def _holds(inside: NDArray[np.bool_], x: float, y: float) -> bool:
-    column, row = int(np.floor(x + 0.5)), int(np.floor(y + 0.5))
-    height, width = inside.shape
-    return 0 <= row < height and 0 <= column < width and bool(inside[row, column])
-
-
-def _around(boxes: Iterable[Box]) -> Box:
-    x0, y0, x1, y1 = zip(*boxes, strict=True)
-    return min(x0), min(y0), max(x1), max(y1)
-
-
-def _shape(labels: _Labels) -> tuple[int, int]:
-    return int(labels.shape[0]), int(labels.shape[1])
+    return Delta(starts, lengths, packed(before), after, rows, rows_after, size_of(labels))

@@ -8,11 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal, Self, TypeAlias, get_args
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
-
-from napari_samstar.io.coco import decode_counts, encode_counts
-from napari_samstar.runs import MaskRuns, encode_window
+from napari_samstar.edits.mask import Mask
 from napari_samstar.types import SamStarError
 
 __all__ = [
@@ -20,7 +16,6 @@ __all__ = [
     "Add",
     "Delete",
     "Edit",
-    "Mask",
     "Merge",
     "Relabel",
     "SetMaterial",
@@ -40,63 +35,6 @@ Status: TypeAlias = Literal["open", "reviewed", "accepted"]
 Point: TypeAlias = tuple[float, float]
 
 _FAR = 1e6  # px; no picture is as wide
-
-
-@dataclass(frozen=True)
-class Mask:
-    """One mask as text: COCO's compressed run lengths.
-
-    Parameters
-    ----------
-    counts : str
-        Run lengths, column by column, as `napari_samstar.io.coco.encode_counts` writes them.
-    shape : tuple of int
-        Height and width of the image, px.
-    """
-
-    counts: str
-    shape: tuple[int, int]
-
-    @classmethod
-    def of(
-        cls, window: ArrayLike, y0: int = 0, x0: int = 0, shape: tuple[int, int] | None = None
-    ) -> Mask:
-        """Mask that is `window` (h, w) at row `y0`, column `x0` of an image of `shape`, else empty.
-
-        Raises
-        ------
-        SamStarError
-            If the window is not two-dimensional or does not lie in the image.
-        """
-        dense = np.ascontiguousarray(window, dtype=bool)
-        if dense.ndim != 2:
-            raise SamStarError(f"A mask has two dimensions; this one has {dense.ndim}.")
-        height, width = shape or dense.shape
-        if not (0 <= y0 <= height - dense.shape[0] and 0 <= x0 <= width - dense.shape[1]):
-            raise SamStarError("The mask reaches beyond the image: choose one inside it.")
-        return cls(encode_counts(encode_window(dense, y0, x0, height, width)), (height, width))
-
-    def runs(self) -> MaskRuns:
-        """Run lengths as numbers.
-
-        Raises
-        ------
-        SamStarError
-            If the text is none, or is of another size than `shape`.
-        """
-        counts = decode_counts(self.counts)
-        if int(counts.sum(dtype=np.uint64)) != self.shape[0] * self.shape[1]:
-            raise SamStarError(
-                f"The mask's run lengths do not fill {self.shape[1]} x {self.shape[0]} px: "
-                "write it anew."
-            )
-        return MaskRuns.from_rows([counts], self.shape)
-
-    def window(self) -> tuple[NDArray[np.bool_], tuple[int, int, int, int]]:
-        """Mask inside its box, and the box: x0, y0, x1, y1, last row and column included, px."""
-        runs = self.runs()
-        x0, y0, x1, y1 = (int(v) for v in runs.boxes()[0])
-        return runs.window(0, (x0, y0, x1, y1)), (x0, y0, x1, y1)
 
 
 @dataclass(frozen=True)
@@ -185,7 +123,9 @@ class Split(_Edit):
 
     @classmethod
     def _from(cls, values: Mapping[str, Any]) -> Self:
-        return cls(**{**values, "parts": tuple(_mask(part) for part in values.get("parts", ()))})
+        return cls(
+            **{**values, "parts": tuple(Mask.from_record(part) for part in values.get("parts", ()))}
+        )
 
 
 @dataclass(frozen=True, init=False)
@@ -229,7 +169,7 @@ class Add(_Edit):
 
     @classmethod
     def _from(cls, values: Mapping[str, Any]) -> Self:
-        return cls(**{**values, "mask": _mask(values["mask"])})
+        return cls(**{**values, "mask": Mask.from_record(values["mask"])})
 
 
 @dataclass(frozen=True)
@@ -328,15 +268,10 @@ def _points(values: Iterable[Iterable[float]]) -> tuple[Point, ...]:
     return tuple(points)
 
 
-def _mask(value: Mapping[str, Any]) -> Mask:
-    height, width = value["size"]
-    return Mask(str(value["counts"]), (int(height), int(width)))
-
-
 def _plain(value: Any) -> Any:
     """JSON value of a field; a mask as COCO writes it."""
     if isinstance(value, Mask):
-        return {"size": list(value.shape), "counts": value.counts}
+        return value.record()
     if isinstance(value, tuple):
         return [_plain(one) for one in value]
     return value

@@ -173,7 +173,8 @@ def regions_of_interest(
         If `labels` is not a label image, or a label wanted is not there.
     """
     index, ids = index_labels(check_labels(labels))
-    missing = sorted(set(only or ()) - set(ids.tolist()))
+    wanted = set(ids.tolist() if only is None else only)
+    missing = sorted(wanted.difference(ids.tolist()))
     if missing:
         raise SamStarError(f"There is no segment {missing[0]} in this label image.")
     materials = materials or {}
@@ -182,7 +183,7 @@ def regions_of_interest(
     found = []
     for i, label in enumerate(ids.tolist()):
         material = int(materials.get(label, 0))
-        if (only is not None and label not in only) or (of is not None and material not in of):
+        if label not in wanted or (of is not None and material not in of):
             continue
         x0, y0, x1, y1 = (int(v) for v in boxes[i])
         mask = runs.window(i, (x0, y0, x1, y1))
