@@ -12,7 +12,7 @@ from segment_anything import SamPredictor
 
 import napari_samstar
 from napari_samstar.sam import cards, checkpoints
-from napari_samstar.sam import zoo as zoo_module
+from napari_samstar.sam import listing as listing_module
 from napari_samstar.sam.base import LoadedModel, SamLike, model_hash
 from napari_samstar.sam.cards import BUNDLED, MODELS, find_card
 from napari_samstar.sam.checkpoints import import_checkpoint, imported_models, verify
@@ -173,7 +173,7 @@ def published(tiny_file, monkeypatch):
 
 def use_cards(monkeypatch, card):
     with_card = types.MappingProxyType({**MODELS, card.name: card})
-    for module in (cards, checkpoints, zoo_module):
+    for module in (cards, checkpoints, listing_module):
         monkeypatch.setattr(module, "MODELS", with_card)
 
 

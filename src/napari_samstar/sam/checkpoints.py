@@ -13,6 +13,13 @@ from napari_samstar.atomic import atomic_path, write_text_atomic
 from napari_samstar.sam.cards import MODELS, ModelCard, find_card
 from napari_samstar.sam.download import file_digest, is_sound, local_file, models_folder
 from napari_samstar.sam.layouts import Checkpoint, build_sam, open_checkpoint
+from napari_samstar.sam.listing import (
+    NAME,
+    ImportedModel,
+    imported_models,
+    record_of,
+    record_path,
+)
 from napari_samstar.types import SamStarError
 
 __all__ = [
@@ -29,36 +36,6 @@ __all__ = [
 ]
 
 _SUFFIXES = (".pth", ".pt", ".safetensors", ".ckpt", ".bin")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-
-
-@dataclass(frozen=True)
-class ImportedModel:
-    """What is recorded beside an imported checkpoint, as JSON.
-
-    Parameters
-    ----------
-    name, file, architecture : str
-        Name to load it by, file in the models folder, and what it was recognized as.
-    checksum : str
-        "xxh128:..." of the file.
-    size : int
-        Bytes.
-    imported_from : str
-        Name of the file it was copied from.
-    """
-
-    name: str
-    file: str
-    architecture: str
-    checksum: str
-    size: int
-    imported_from: str
-
-    @property
-    def path(self) -> Path:
-        """Where the weights are."""
-        return models_folder() / self.file
 
 
 @dataclass(frozen=True)
@@ -119,7 +96,7 @@ def import_checkpoint(path: str | Path, name: str | None = None) -> Path:
         name = re.sub(r"[^A-Za-z0-9._-]+", "-", source.stem).strip("-._")
     name = _checked_name(name)
     suffix = ".safetensors" if source.suffix == ".safetensors" else ".pth"
-    known = _record(name)
+    known = record_of(name)
     if known is not None and known.checksum != checksum:
         raise SamStarError(
             f"There is an imported model '{name}' already, from another file "
@@ -135,14 +112,8 @@ def import_checkpoint(path: str | Path, name: str | None = None) -> Path:
     )
     _copy(source, record.path, checksum)
     # the record comes last: a file without one is no model
-    write_text_atomic(_record_path(name), json.dumps(asdict(record), indent=2) + "\n")
+    write_text_atomic(record_path(name), json.dumps(asdict(record), indent=2) + "\n")
     return record.path
-
-
-def imported_models() -> tuple[ImportedModel, ...]:
-    """Models that were imported on this computer, by name."""
-    found = (_record(path.stem) for path in sorted(models_folder().glob("*.json")))
-    return tuple(record for record in found if record is not None)
 
 
 def verify(name_or_path: str | Path) -> Verification:
@@ -164,7 +135,7 @@ def verify(name_or_path: str | Path) -> Verification:
     name = str(name_or_path)
     if is_path(name_or_path):
         return _verify_file(Path(name).expanduser())
-    record = _record(name)
+    record = record_of(name)
     if record is not None:
         if is_sound(record.path, record.checksum):
             return Verification(name, True, f"{name} is sound: {record.checksum}.", record.path)
@@ -237,7 +208,7 @@ def _same_card(name: str, card: ModelCard) -> bool:
 
 
 def _checked_name(name: str) -> str:
-    if not _NAME.fullmatch(name):
+    if not NAME.fullmatch(name):
         raise SamStarError(
             f"'{name}' cannot be a model's name: use up to 64 letters, digits, '.', '_' and '-'."
         )
@@ -258,19 +229,3 @@ def _copy(source: Path, final: Path, checksum: str) -> None:
         shutil.copyfile(source, temporary)
         if not is_sound(temporary, checksum):
             raise SamStarError(f"{source} changed while it was copied: try again.")
-
-
-def _record_path(name: str) -> Path:
-    return models_folder() / f"{name}.json"
-
-
-def _record(name: str) -> ImportedModel | None:
-    if not _NAME.fullmatch(name):
-        return None
-    try:
-        values = json.loads(_record_path(name).read_text(encoding="utf-8"))
-        record = ImportedModel(**values)
-    except (OSError, ValueError, TypeError):
-        return None
-    # a record that points out of the folder was not written by us
-    return record if Path(record.file).name == record.file else None

@@ -2,53 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from napari_samstar.sam.base import LoadedModel, SamLike
 from napari_samstar.sam.cards import BUNDLED, MODELS, ModelCard, find_card
-from napari_samstar.sam.checkpoints import (
-    ImportedModel,
-    build_sam,
-    card_of,
-    imported_models,
-    is_path,
-    open_checkpoint,
-)
+from napari_samstar.sam.checkpoints import build_sam, card_of, is_path, open_checkpoint
 from napari_samstar.sam.device import choose_device, is_out_of_memory
-from napari_samstar.sam.download import fetch_model, file_digest, is_sound, models_folder
+from napari_samstar.sam.download import fetch_model, file_digest, is_sound
+from napari_samstar.sam.listing import ImportedModel, ModelRow, imported_models, listing
 from napari_samstar.sam.resuming import ProgressCallback
 from napari_samstar.types import SamStarError
 
 __all__ = ["BUNDLED", "MODELS", "ModelCard", "ModelRow", "find_card", "listing", "load_model"]
-
-
-@dataclass(frozen=True)
-class ModelRow:
-    """One line of the list of models.
-
-    Parameters
-    ----------
-    name, architecture, licence, good_for : str
-        As in `ModelCard`.
-    state : str
-        "bundled", "downloaded", "imported", "not downloaded", "missing" (the bundled one, from a
-        broken installation) or "not run by this version".
-    size : int or None
-        Bytes, where it is known.
-    path : Path or None
-        Where the file is, if it is here.
-    """
-
-    name: str
-    architecture: str
-    state: str
-    size: int | None
-    licence: str
-    good_for: str
-    path: Path | None
 
 
 def load_model(
@@ -99,42 +66,6 @@ def load_model(
     sam.samstar = LoadedModel(loaded.name, loaded.hash, loaded.licence, checkpoint.architecture)
     model: SamLike = sam
     return model
-
-
-def listing() -> list[ModelRow]:
-    """All models that have a name: the zoo's, then the imported ones."""
-    return [_card_row(card) for card in MODELS.values()] + [
-        ModelRow(
-            name=record.name,
-            architecture=record.architecture,
-            state="imported",
-            size=record.size,
-            licence="unknown",
-            good_for=f"Imported from {record.imported_from}.",
-            path=record.path,
-        )
-        for record in imported_models()
-    ]
-
-
-def _card_row(card: ModelCard) -> ModelRow:
-    path = card.bundled_path or models_folder() / card.file_name
-    here = path.is_file()
-    if not card.runnable:
-        state = "not run by this version"
-    elif card.bundled_path is not None:
-        state = "bundled" if here else "missing"
-    else:
-        state = "downloaded" if here else "not downloaded"
-    return ModelRow(
-        name=card.name,
-        architecture=card.architecture,
-        state=state,
-        size=path.stat().st_size if here else card.size,
-        licence=card.licence,
-        good_for=card.good_for,
-        path=path if here else None,
-    )
 
 
 def _locate(
