@@ -7,32 +7,91 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_samstar.io.units import length_unit
 from napari_samstar.types import Micrograph, Segmentation
 
 if TYPE_CHECKING:
     import napari
     import pandas as pd
 
-    from napari_samstar.pipeline import RunResult
-
 __all__ = [
+    "INDEX",
+    "OF",
+    "ROLE",
     "LayerData",
+    "calibration_of",
     "image_layer",
+    "label_colors",
     "labels_layer",
-    "show_result",
+    "placed_like",
+    "show_scale_bar",
     "show_segmentation",
     "stack_layer",
+    "units_of",
 ]
 
 #: (data, keyword arguments, kind): how npe2 hands layers over.
 LayerData = tuple[Any, dict[str, Any], str]
+
+#: Keys in a layer's metadata: which image layer it belongs to, which frame of it, and as what.
+OF, INDEX, ROLE = "samstar_of", "samstar_index", "samstar_role"
+
+# Okabe and Ito's colors, told apart with any color vision, and darker ones of the same
+_COLORS = (
+    (0.90, 0.62, 0.00),
+    (0.34, 0.71, 0.91),
+    (0.00, 0.62, 0.45),
+    (0.94, 0.89, 0.26),
+    (0.00, 0.45, 0.70),
+    (0.84, 0.37, 0.00),
+    (0.80, 0.47, 0.65),
+)
 
 
 def _calibration(micrograph: Micrograph) -> dict[str, Any]:
     """Scale and units, the same for every layer of one image, or napari ignores them all."""
     if micrograph.pixel_size is None:
         return {"scale": (1.0, 1.0), "units": ("pixel", "pixel")}
-    return {"scale": micrograph.pixel_size, "units": (micrograph.unit, micrograph.unit)}
+    return {"scale": micrograph.pixel_size, "units": units_of(micrograph.unit)}
+
+
+def units_of(unit: str) -> tuple[str, str]:
+    """Units of the two axes of an image, as napari names them."""
+    return ("pixel", "pixel") if unit == "px" else (unit, unit)
+
+
+def calibration_of(layer: Any) -> tuple[tuple[float, float] | None, str]:
+    """Pixel size (y, x) and unit of a layer; None and "px" where its unit is no length."""
+    units = {length_unit(str(unit)) for unit in layer.units[-2:]}
+    unit = units.pop()
+    if unit is None or units:
+        return None, "px"
+    y, x = (abs(float(side)) for side in layer.scale[-2:])
+    return (y, x), unit
+
+
+def placed_like(layer: Any, index: tuple[int, ...] = ()) -> dict[str, Any]:
+    """Options of a layer that lies exactly on `layer`, on the frame at `index` of it."""
+    translate = np.array(layer.translate, float)
+    lead = len(index)
+    translate[:lead] += np.array(index, float) * np.asarray(layer.scale, float)[:lead]
+    return {
+        "scale": tuple(layer.scale),
+        "units": tuple(layer.units),
+        "translate": tuple(translate),
+        "rotate": layer.rotate,
+        "shear": layer.shear,
+        "affine": layer.affine,
+        "axis_labels": tuple(layer.axis_labels),
+    }
+
+
+def label_colors() -> Any:
+    """Colors of objects, for any color vision; neighbors by number differ."""
+    from napari.utils.colormaps import CyclicLabelColormap
+
+    rings = [[*(share * c for c in rgb), 1.0] for share in (1.0, 0.72) for rgb in _COLORS]
+    return CyclicLabelColormap(colors=[[0.0, 0.0, 0.0, 0.0], *rings], display_name="Okabe and Ito")
 
 
 def image_layer(micrograph: Micrograph) -> LayerData:
@@ -68,6 +127,7 @@ def labels_layer(segmentation: Segmentation, table: pd.DataFrame | None = None) 
         "name": f"{segmentation.micrograph.name} objects",
         **_calibration(segmentation.micrograph),
         "opacity": 0.5,
+        "colormap": label_colors(),
         "metadata": {"recipe": dict(segmentation.recipe)},
     }
     if table is not None and len(table):
@@ -84,11 +144,11 @@ def show_segmentation(
     labels, labels_options, _ = labels_layer(segmentation, table)
     viewer.add_image(image, **image_options)
     viewer.add_labels(labels, **labels_options)
-    # the scale bar moved in napari 0.9
+    show_scale_bar(viewer)
+
+
+def show_scale_bar(viewer: napari.Viewer) -> None:
+    """Show napari's scale bar."""
+    # it moved in napari 0.9
     overlays = viewer.canvas.overlays if hasattr(viewer, "canvas") else viewer
     overlays.scale_bar.visible = True
-
-
-def show_result(viewer: napari.Viewer, result: RunResult) -> None:
-    """Add what the pipeline found to `viewer`: image, objects with their measures, scale bar."""
-    show_segmentation(viewer, result.segmentation, result.table)

@@ -1,0 +1,124 @@
+"""What all docks of one viewer share: its session, its jobs, its layers."""
+
+from __future__ import annotations
+
+import weakref
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QObject
+
+from napari_samstar._widgets.images import ImageWatcher
+from napari_samstar._widgets.jobs import JobRunner, Steps
+from napari_samstar._widgets.outputs import Outputs
+from napari_samstar._widgets.qt import Signal
+from napari_samstar.session import ImageState, OpenImage, Session
+
+if TYPE_CHECKING:
+    import napari
+
+__all__ = ["EVERYTHING", "Context", "context_of"]
+
+#: Names of all that can change of an image.
+EVERYTHING = frozenset(field.name for field in fields(ImageState))
+
+# napari gives a widget its viewer and nothing more; an entry goes when its viewer goes
+_CONTEXTS: weakref.WeakKeyDictionary[Any, Context] = weakref.WeakKeyDictionary()
+
+
+def context_of(viewer: napari.Viewer) -> Context:
+    """Return what the docks of `viewer` share; made by the first of them."""
+    viewer = getattr(viewer, "__wrapped__", viewer)  # plugins are handed a proxy
+    context = _CONTEXTS.get(viewer)
+    if context is None or context.is_closed:
+        context = Context(viewer)
+        _CONTEXTS[viewer] = context
+    return context
+
+
+class Context(QObject):
+    """Session, jobs and layers of one viewer.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        Held weakly.
+    """
+
+    #: Another image is active, or the active one has changed: the names of what is new.
+    image_changed = Signal(object)
+
+    def __init__(self, viewer: napari.Viewer) -> None:
+        super().__init__()
+        self._viewer = weakref.ref(viewer)
+        self.is_closed = False
+        self.session = Session()
+        self.jobs = JobRunner(self)
+        #: For what takes a moment and is asked for often; the latest wins.
+        self.quick_jobs = JobRunner(self)
+        self.session.activated.connect(self._on_activated)
+        self.session.changed.connect(self._on_changed)
+        self.session.closed.connect(self._on_closed)
+        self.outputs = Outputs(viewer, self.session)
+        self._watcher = ImageWatcher(viewer, self.session)
+        window = getattr(getattr(viewer, "window", None), "_qt_window", None)
+        if window is not None:
+            window.destroyed.connect(self.close)
+
+    @property
+    def viewer(self) -> napari.Viewer:
+        """The viewer."""
+        viewer = self._viewer()
+        if viewer is None:
+            raise RuntimeError("The viewer is gone.")
+        return viewer
+
+    @property
+    def image(self) -> OpenImage | None:
+        """The image that is worked on."""
+        return self.session.active
+
+    def run(self, title: str, image: OpenImage, command: Steps, **options: Any) -> bool:
+        """Run a command of `image` as the one job of this viewer, and let it change the image.
+
+        `options` are those of `JobRunner.start`; ``done`` is called after the image has changed.
+        """
+        then = options.pop("done", None)
+
+        def done(changes: Any) -> None:
+            image.update(**changes)
+            if then is not None:
+                then(changes)
+
+        return self.jobs.start(title, command, done=done, owner=image, **options)
+
+    def run_quick(self, title: str, image: OpenImage, steps: Steps, **options: Any) -> None:
+        """Run something short; what was asked for before and has not come yet is dropped."""
+        self.quick_jobs.start(title, steps, owner=image, quiet=True, replace=True, **options)
+
+    def close(self) -> None:
+        """Stop the jobs and forget the images; the window is gone."""
+        if not self.is_closed:
+            self.is_closed = True
+            self.jobs.stop()
+            self.quick_jobs.stop()
+            self.session.clear()
+
+    def _on_activated(self, image: OpenImage | None) -> None:
+        self.image_changed.emit(EVERYTHING)
+
+    def _on_changed(self, image: OpenImage, names: frozenset[str]) -> None:
+        if "source" in names and image.state.result is not None:
+            # the pixel size: the table follows
+            self.run_quick(
+                "Measuring",
+                image,
+                image.recalibrate_steps(),
+                done=lambda changes: image.update(**changes),
+            )
+        if image is self.image:
+            self.image_changed.emit(names)
+
+    def _on_closed(self, image: OpenImage) -> None:
+        self.jobs.forget(image)
+        self.quick_jobs.forget(image)

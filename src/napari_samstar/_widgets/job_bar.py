@@ -1,0 +1,72 @@
+"""The running job: what is done, how far it is, how long it will take, and Stop."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout, QWidget
+from superqt import QElidingLabel
+
+from napari_samstar._widgets.jobs import JobRunner, JobStatus
+
+__all__ = ["JobBar", "duration"]
+
+
+class JobBar(QWidget):
+    """Shows the job of a runner while there is one.
+
+    Parameters
+    ----------
+    jobs : JobRunner
+        Whose job to show.
+    """
+
+    def __init__(self, jobs: JobRunner) -> None:
+        super().__init__()
+        self._label = QElidingLabel()
+        self._label.setElideMode(Qt.TextElideMode.ElideRight)
+        self._bar = QProgressBar()
+        self._bar.setTextVisible(False)
+        self._bar.setFixedHeight(12)
+        self._stop = QPushButton("Stop")
+        self._stop.setToolTip(
+            "Stop at the end of the present step, a second or less with the bundled network. What "
+            "was found so far is kept in the cache, so that the next run goes on from there."
+        )
+        self._stop.clicked.connect(jobs.stop)
+        row = QHBoxLayout()
+        row.addWidget(self._bar, 1)
+        row.addWidget(self._stop)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._label)
+        layout.addLayout(row)
+        self.setVisible(jobs.busy)
+        jobs.status.connect(self._show)
+
+    def _show(self, status: JobStatus | None) -> None:
+        self.setVisible(status is not None)
+        if status is None:
+            return
+        progress = status.progress
+        parts = [status.title, progress.stage, progress.message]
+        if status.seconds_left is not None:
+            parts.append(f"{duration(status.seconds_left)} left")
+        if status.stopping:
+            parts = [status.title, "stopping after this step ..."]
+        text = ", ".join(part for part in parts if part)
+        self._label.setText(text)
+        self._label.setToolTip(text)
+        self._stop.setEnabled(not status.stopping)
+        self._bar.setRange(0, progress.total if progress.total > 1 else 0)
+        self._bar.setValue(progress.done)
+
+
+def duration(seconds: float) -> str:
+    """Say a time as one would: "about 20 s", "about 3 min"."""
+    if seconds < 10:
+        return f"about {max(1, round(seconds))} s"
+    if seconds < 100:
+        return f"about {5 * round(seconds / 5)} s"
+    if seconds < 5400:
+        return f"about {round(seconds / 60)} min"
+    return f"about {seconds / 3600:.1f} h"

@@ -1,0 +1,328 @@
+"""The one place for threads: runs steps beside the window, shows how far they are, stops them."""
+
+from __future__ import annotations
+
+import io
+import logging
+import threading
+import time
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal
+
+from napari.utils import progress as napari_progress
+from napari.utils.notifications import show_error, show_info
+from qtpy.QtCore import QObject, QTimer
+
+from napari_samstar._widgets.errors import explain
+from napari_samstar._widgets.qt import Signal
+from napari_samstar.types import Progress
+
+__all__ = ["Job", "JobRunner", "JobStatus"]
+
+_LOG = logging.getLogger(__name__)
+
+#: The window looks at a running job this often, ms: 20 times a second at most.
+POLL_MS = 40
+
+Steps = Generator[Any, None, Any]
+
+
+class Job:
+    """Steps at work in a thread; knows nothing of Qt.
+
+    The thread closes the generator itself, between two of its steps, so that whatever the steps
+    hold is given back at once. Nothing is ever sent to the window: the window asks, which makes it
+    safe for either side to go first.
+
+    Parameters
+    ----------
+    steps : generator
+        Yields `Progress` and other events, returns a value.
+    """
+
+    def __init__(self, steps: Steps) -> None:
+        self._steps = steps
+        self._lock = threading.Lock()
+        self._events: list[Any] = []
+        self._stop = threading.Event()
+        self._outcome: tuple[Literal["done", "stopped", "failed"], Any] | None = None
+        # not a daemon: a thread inside PyTorch must not be cut off when Python ends
+        self._thread = threading.Thread(target=self._work, name="samstar job")
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ask to stop at the end of the present step."""
+        self._stop.set()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether it was asked to stop."""
+        return self._stop.is_set()
+
+    def take(self) -> list[Any]:
+        """Events since the last call, in order; of `Progress` only the newest."""
+        with self._lock:
+            events, self._events = self._events, []
+        return events
+
+    @property
+    def outcome(self) -> tuple[Literal["done", "stopped", "failed"], Any] | None:
+        """How it ended: "done" and the value, "stopped", or "failed" and the error. None before."""
+        return self._outcome
+
+    def join(self) -> None:
+        """Wait for the thread."""
+        self._thread.join()
+
+    def _work(self) -> None:
+        steps = self._steps
+        del self._steps
+        outcome: tuple[Literal["done", "stopped", "failed"], Any] = ("stopped", None)
+        try:
+            while not self._stop.is_set():
+                try:
+                    self._put(next(steps))
+                except StopIteration as stop:
+                    outcome = "done", stop.value
+                    break
+        except BaseException as err:
+            outcome = "failed", err
+        finally:
+            try:
+                steps.close()
+            except Exception:
+                _LOG.exception("Closing the steps of a job failed.")
+        self._outcome = outcome
+
+    def _put(self, event: Any) -> None:
+        with self._lock:
+            newest = self._events[-1] if self._events else None
+            if isinstance(event, Progress) and isinstance(newest, Progress):
+                self._events.pop()
+            self._events.append(event)
+
+
+@dataclass(frozen=True)
+class JobStatus:
+    """What there is to show of a running job.
+
+    Parameters
+    ----------
+    title : str
+        What is being done, in a microscopist's words.
+    progress : Progress
+        How far it is.
+    seconds_left : float or None
+        Estimate, where the pace is known.
+    stopping : bool
+        Stop was asked for and waits for the end of the present step.
+    """
+
+    title: str
+    progress: Progress
+    seconds_left: float | None = None
+    stopping: bool = False
+
+
+@dataclass
+class _Running:
+    title: str
+    job: Job
+    owner: Any
+    done: Callable[[Any], None] | None
+    events: Callable[[list[Any]], None] | None
+    quiet: bool
+    began: float
+    wanted: bool = True
+    stage_began: tuple[int, float, int] | None = None  # total, time and steps when it was first met
+
+
+class JobRunner(QObject):
+    """Runs one job at a time and tells of it in the thread of the window.
+
+    Parameters
+    ----------
+    parent : QObject, optional
+        With it the runner ends, and asks its job to stop.
+    """
+
+    #: A `JobStatus` while a job runs; None when it has ended.
+    status = Signal(object)
+    #: Whether a job runs.
+    busy_changed = Signal(bool)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._running: _Running | None = None
+        self._next: Callable[[], None] | None = None
+        self._activity: Any = None
+        self._polling = False
+        # the window may go first: then nobody is left to ask, and the job is told to stop
+        jobs: list[Job] = []
+        self._jobs = jobs
+        self.destroyed.connect(partial(_stop_all, jobs))
+        self._timer = QTimer(self)
+        self._timer.setInterval(POLL_MS)
+        self._timer.timeout.connect(self._poll)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a job runs."""
+        return self._running is not None
+
+    def start(
+        self,
+        title: str,
+        steps: Steps,
+        *,
+        done: Callable[[Any], None] | None = None,
+        events: Callable[[list[Any]], None] | None = None,
+        owner: Any = None,
+        quiet: bool = False,
+        replace: bool = False,
+    ) -> bool:
+        """Run steps in a thread.
+
+        Parameters
+        ----------
+        title : str
+            What is done, e.g. "Preparing film".
+        steps : generator
+            Yields `Progress` and other events; returns a value. It has not begun yet.
+        done : callable, optional
+            Called with the value.
+        events : callable, optional
+            Called with lists of the events that are no `Progress`, at most 25 times a second.
+        owner : object, optional
+            What the answer is for, see `forget`.
+        quiet : bool
+            For short jobs: not shown among napari's activities.
+        replace : bool
+            Where a job runs already: stop it, drop its answer, and run this one next. Without it
+            the user is asked to wait.
+
+        Returns
+        -------
+        bool
+            Whether the job runs or will run.
+        """
+        if self._running is not None:
+            if not replace:
+                show_info(f"{self._running.title} is not finished: wait, or press Stop.")
+                return False
+            self._running.wanted = False
+            self._running.job.stop()
+            self._next = lambda: self._begin(title, steps, done, events, owner, quiet)
+            return True
+        self._begin(title, steps, done, events, owner, quiet)
+        return True
+
+    def stop(self) -> None:
+        """Ask the running job to stop at the end of its present step; it keeps what it has."""
+        self._next = None
+        if self._running is not None:
+            self._running.job.stop()
+            self._tell(self._running, Progress("stopping", 0, 0))
+
+    def forget(self, owner: Any) -> None:
+        """Stop the job whose answer `owner` was to get, and drop the answer."""
+        running = self._running
+        if running is not None and running.owner is owner:
+            running.wanted = False
+            running.job.stop()
+
+    def _begin(
+        self,
+        title: str,
+        steps: Steps,
+        done: Callable[[Any], None] | None,
+        events: Callable[[list[Any]], None] | None,
+        owner: Any,
+        quiet: bool,
+    ) -> None:
+        job = Job(steps)
+        self._running = _Running(title, job, owner, done, events, quiet, time.perf_counter())
+        self._jobs.append(job)
+        if not quiet:
+            # to nowhere: napari's progress is tqdm's, which would print to the terminal as well
+            self._activity = napari_progress(total=0, desc=title, file=io.StringIO())
+        job.start()
+        self._timer.start()
+        self.busy_changed.emit(True)
+        self._tell(self._running, Progress("starting", 0, 0))
+
+    def _poll(self) -> None:
+        running = self._running
+        if running is None or self._polling:  # napari's bar lets events in while it is drawn
+            return
+        self._polling = True
+        try:
+            outcome = running.job.outcome  # asked first, so that no last event is missed
+            events = running.job.take()
+            others = [event for event in events if not isinstance(event, Progress)]
+            if others and running.events is not None and running.wanted:
+                running.events(others)
+            told = next((e for e in reversed(events) if isinstance(e, Progress)), None)
+            if outcome is not None:
+                self._end(running, *outcome)
+            elif told is not None:
+                self._tell(running, told)
+        finally:
+            self._polling = False
+
+    def _tell(self, running: _Running, progress: Progress) -> None:
+        left = _seconds_left(running, progress)
+        stopping = running.job.stopping
+        self.status.emit(JobStatus(running.title, progress, left, stopping))
+        if self._activity is not None:
+            self._activity.total = progress.total if progress.total > 1 else 0
+            self._activity.n = progress.done
+            self._activity.set_description(f"{running.title}: {progress.stage}")
+            self._activity.events.value(value=progress.done)
+
+    def _end(self, running: _Running, how: str, value: Any) -> None:
+        running.job.join()
+        self._jobs.remove(running.job)
+        self._timer.stop()
+        self._running = None
+        if self._activity is not None:
+            self._activity.close()
+            self._activity = None
+        following, self._next = self._next, None
+        self.status.emit(None)
+        self.busy_changed.emit(False)
+        try:
+            if running.wanted and how == "done" and running.done is not None:
+                running.done(value)
+            elif running.wanted and how == "failed":
+                sentence, expected = explain(value)
+                if not expected:
+                    _LOG.error("%s failed.", running.title, exc_info=value)
+                show_error(sentence)
+        finally:
+            if following is not None and self._running is None:
+                following()
+
+
+def _stop_all(jobs: list[Job], *_: Any) -> None:
+    for job in jobs:
+        job.stop()
+
+
+def _seconds_left(running: _Running, progress: Progress) -> float | None:
+    """Estimate from the pace since this count of steps began; None where that says nothing."""
+    now = time.perf_counter()
+    known = running.stage_began
+    if progress.total <= 1 or known is None or known[0] != progress.total:
+        running.stage_began = (progress.total, now, progress.done)
+        return None
+    _, began, first = known
+    done = progress.done - first
+    if done <= 0 or now - began < 0.5:
+        return None
+    return (now - began) / done * (progress.total - progress.done)

@@ -1,0 +1,152 @@
+"""From the images of a session to napari's layers: results, previews, calibration."""
+
+from __future__ import annotations
+
+import weakref
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_samstar._widgets.images import image_layer_of
+from napari_samstar._widgets.layers import INDEX, OF, ROLE, label_colors, placed_like, units_of
+from napari_samstar.session import Key, OpenImage, Session
+
+if TYPE_CHECKING:
+    import napari
+
+__all__ = ["OBJECTS", "VIEW", "Outputs"]
+
+#: Roles of layers, kept in their metadata.
+OBJECTS, VIEW = "objects", "view"
+
+
+class Outputs:
+    """Shows what an image has become in layers that lie exactly on it.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        Held weakly.
+    session : Session
+        Its images' results are shown as they come.
+    """
+
+    def __init__(self, viewer: napari.Viewer, session: Session) -> None:
+        self._viewer = weakref.ref(viewer)
+        self._session = session
+        session.changed.connect(self._on_changed)
+
+    def layer(self, image: OpenImage, role: str) -> Any:
+        """Return the layer that plays `role` for `image`, or None."""
+        viewer, key = self._viewer(), self._key(image)
+        if viewer is None or key is None:
+            return None
+        for layer in viewer.layers:
+            found = layer.metadata
+            if (found.get(OF), found.get(INDEX), found.get(ROLE)) == (*key, role):
+                return layer
+        return None
+
+    def image_layer(self, image: OpenImage) -> Any:
+        """Return napari's layer of the image itself, or None."""
+        viewer, key = self._viewer(), self._key(image)
+        return None if viewer is None or key is None else image_layer_of(viewer, key)
+
+    def show(
+        self, image: OpenImage, role: str, data: Any, kind: str = "labels", **options: Any
+    ) -> Any:
+        """Show `data` (H, W[, 3]) on the image, in a new layer or the one that has the role.
+
+        Parameters
+        ----------
+        image : OpenImage
+            What it belongs to.
+        role : str
+            Finds the layer again.
+        data : array
+            Of the image's height and width.
+        kind : str
+            "labels" or "image".
+        **options
+            Of the layer, where it is new; ``features`` always.
+
+        Returns
+        -------
+        Layer or None
+            None where the image's layer is gone.
+        """
+        viewer, key = self._viewer(), self._key(image)
+        parent = self.image_layer(image)
+        if viewer is None or key is None or parent is None:
+            return None
+        data = data.reshape((1,) * len(key[1]) + data.shape)
+        layer = self.layer(image, role)
+        if layer is not None:
+            layer.data = data
+            if "features" in options:
+                layer.features = options["features"]
+            return layer
+        metadata = {OF: key[0], INDEX: key[1], ROLE: role, **options.pop("metadata", {})}
+        selected = set(viewer.layers.selection), viewer.layers.selection.active
+        layer = getattr(viewer, f"add_{kind}")(
+            data, metadata=metadata, **placed_like(parent, key[1]), **options
+        )
+        viewer.layers.selection.replace_selection(selected[0])
+        viewer.layers.selection.active = selected[1]
+        return layer
+
+    def hide(self, image: OpenImage, role: str) -> None:
+        """Remove the layer that plays `role`, if there is one."""
+        viewer, layer = self._viewer(), self.layer(image, role)
+        if viewer is not None and layer is not None:
+            viewer.layers.remove(layer)
+
+    def _key(self, image: OpenImage) -> Key | None:
+        return next((k for k, one in self._session.images.items() if one is image), None)
+
+    def _on_changed(self, image: OpenImage, names: frozenset[str]) -> None:
+        if "source" in names:
+            self._calibrate(image)
+        if "result" in names:
+            self._show_result(image)
+
+    def _show_result(self, image: OpenImage) -> None:
+        result = image.state.result
+        if result is None:
+            self.hide(image, OBJECTS)
+            return
+        layer = self.layer(image, OBJECTS)
+        labels = result.segmentation.labels
+        # napari finds a label's row by a column of this name
+        features = result.table.rename(columns={"label": "index"})
+        if layer is not None and np.shares_memory(layer.data, labels):
+            layer.features = features
+            return
+        self.show(
+            image,
+            OBJECTS,
+            labels.copy(),  # the user may paint on it
+            features=features,
+            name=f"{image.state.source.name} objects",
+            opacity=0.5,
+            colormap=label_colors(),
+            metadata={"recipe": dict(result.segmentation.recipe)},
+        )
+
+    def _calibrate(self, image: OpenImage) -> None:
+        """Give the image and all that lies on it the present pixel size."""
+        viewer, key = self._viewer(), self._key(image)
+        if viewer is None or key is None:
+            return
+        source = image.state.source
+        size = source.pixel_size or (1.0, 1.0)
+        for layer in list(viewer.layers):
+            if key[0] not in (str(layer.unique_id), layer.metadata.get(OF)):
+                continue
+            scale = (*layer.scale[:-2], *size)
+            units = (*layer.units[:-2], *units_of(source.unit))
+            if not np.array_equal(layer.scale, scale):
+                layer.scale = scale
+            if tuple(str(u) for u in layer.units) != tuple(str(u) for u in units):
+                layer.units = units
+        viewer.reset_view()

@@ -1,0 +1,211 @@
+"""The size of a pixel: shown as read, typed, or drawn over the scale bar with two clicks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from qtpy.QtCore import QLocale, Qt
+from qtpy.QtGui import QDoubleValidator
+from qtpy.QtWidgets import (
+    QComboBox,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_samstar._widgets.context import Context
+from napari_samstar.io.units import calibration
+from napari_samstar.types import SamStarError
+
+__all__ = ["PixelSizeEditor", "length"]
+
+#: Unit as pint knows it, and as it is written.
+UNITS = {"pm": "pm", "nm": "nm", "um": "µm", "mm": "mm"}
+
+
+def length(value: float, unit: str) -> str:
+    """Write a length in the unit that suits it: "3.25 mm"."""
+    pair, better = calibration(value, unit)
+    if pair is None:
+        return f"{value:.4g} {UNITS.get(unit, unit)}"
+    return f"{pair[0]:.3g} {UNITS.get(better, better)}"
+
+
+class PixelSizeEditor(QWidget):
+    """Edits the pixel size of the active image.
+
+    Parameters
+    ----------
+    context : Context
+        Whose image.
+    """
+
+    def __init__(self, context: Context) -> None:
+        super().__init__()
+        self._context = context
+        self._ends: list[np.ndarray[Any, Any]] = []
+        self._callback: Callable[..., Any] | None = None
+
+        self._size = _number("unknown")
+        self._size.setToolTip(
+            "Side of one pixel. Read from the file where it says so; type it otherwise. Empty "
+            "means unknown: then everything is measured in px."
+        )
+        self._unit = _units()
+        self._draw = QPushButton("Scale bar")
+        self._draw.setCheckable(True)
+        self._draw.setToolTip("Measure the pixel size over the scale bar in the image: two clicks.")
+        row = QHBoxLayout()
+        row.setContentsMargins(0, 0, 0, 0)
+        for widget, stretch in ((self._size, 1), (self._unit, 0), (self._draw, 0)):
+            row.addWidget(widget, stretch)
+
+        self._bar = QWidget()
+        self._bar_length = _number("500")
+        self._bar_length.setToolTip("What is written at the scale bar.")
+        self._bar_unit = _units()
+        self._bar_hint = QLabel()
+        self._bar_hint.setWordWrap(True)
+        bar_row = QHBoxLayout()
+        bar_row.addWidget(QLabel("Bar is"))
+        bar_row.addWidget(self._bar_length, 1)
+        bar_row.addWidget(self._bar_unit)
+        bar = QVBoxLayout(self._bar)
+        bar.setContentsMargins(0, 0, 0, 0)
+        bar.addLayout(bar_row)
+        bar.addWidget(self._bar_hint)
+        self._bar.hide()
+
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addLayout(row)
+        layout.addWidget(self._bar)
+        self._size.editingFinished.connect(self._typed)
+        self._unit.activated.connect(self._typed)
+        self._draw.toggled.connect(self._measure)
+        self._bar_length.textEdited.connect(self._prompt)
+        context.image_changed.connect(self._refresh)
+        self._refresh()
+
+    def _refresh(self, names: object = None) -> None:
+        image = self._context.image
+        self.setEnabled(image is not None)
+        if image is None:
+            self._draw.setChecked(False)
+            self._size.clear()
+            return
+        source = image.state.source
+        if source.pixel_size is None:
+            self._size.clear()
+            return
+        self._size.setText(_shown(source.pixel_size))
+        if self._unit.findData(source.unit) < 0:
+            self._unit.addItem(source.unit, source.unit)
+        self._unit.setCurrentIndex(self._unit.findData(source.unit))
+
+    def _typed(self) -> None:
+        image = self._context.image
+        if image is None:
+            return
+        source, value = image.state.source, _value(self._size)
+        if value is None:
+            if source.pixel_size is not None and not self._size.text():
+                image.set_pixel_size(None, None)
+            return
+        shown = (
+            None if source.pixel_size is None else f"{math.sqrt(math.prod(source.pixel_size)):.6g}"
+        )
+        if self._size.text() != shown or self._unit.currentData() != source.unit:
+            try:
+                image.set_pixel_size(value, self._unit.currentData())
+            except SamStarError as err:
+                from napari.utils.notifications import show_error
+
+                show_error(str(err))
+
+    def _measure(self, on: bool) -> None:
+        """Begin or end looking for two clicks."""
+        callbacks = self._context.viewer.mouse_drag_callbacks
+        if self._callback in callbacks:
+            callbacks.remove(self._callback)
+        self._ends = []
+        self._bar.setVisible(on)
+        if on:
+            self._callback = self._clicked
+            callbacks.append(self._callback)
+            self._bar_length.setFocus(Qt.FocusReason.OtherFocusReason)
+            self._prompt()
+
+    def _prompt(self) -> None:
+        if _value(self._bar_length) is None:
+            text = "Type what is written at the bar, 500 for example."
+        else:
+            text = f"Click the {'other' if self._ends else 'left'} end of the bar in the image."
+        self._bar_hint.setText(text)
+
+    def _clicked(self, viewer: Any, event: Any) -> Iterator[None]:
+        start = np.asarray(event.pos)
+        yield
+        while event.type == "mouse_move":
+            yield
+        if np.abs(np.asarray(event.pos) - start).max() > 4:
+            return  # the image was dragged
+        self.click(event.position)
+
+    def click(self, position: tuple[float, ...]) -> None:
+        """Take one end of the scale bar, in world coordinates; the second one calibrates."""
+        image, bar = self._context.image, _value(self._bar_length)
+        layer = None if image is None else self._context.outputs.image_layer(image)
+        if image is None or layer is None or bar is None:
+            self._prompt()
+            return
+        self._ends.append(np.asarray(layer.world_to_data(position)[-2:], float))
+        if len(self._ends) == 1:
+            self._prompt()
+            return
+        pixels = float(np.hypot(*(self._ends[1] - self._ends[0])))
+        if pixels < 2:
+            self._ends.pop()
+            self._prompt()
+            return
+        unit = self._bar_unit.currentData()
+        self._draw.setChecked(False)
+        image.set_pixel_size(float(f"{bar / pixels:.6g}"), unit)
+
+
+def _shown(pixel_size: tuple[float, float] | None) -> str:
+    """Side of a pixel, or of the square of the same area."""
+    return "" if pixel_size is None else f"{math.sqrt(math.prod(pixel_size)):.6g}"
+
+
+def _number(placeholder: str) -> QLineEdit:
+    line = QLineEdit()
+    line.setPlaceholderText(placeholder)
+    validator = QDoubleValidator(0.0, 1e12, 12)
+    validator.setLocale(QLocale(QLocale.Language.C))
+    line.setValidator(validator)
+    line.setMinimumWidth(60)
+    return line
+
+
+def _units() -> QComboBox:
+    box = QComboBox()
+    for unit, written in UNITS.items():
+        box.addItem(written, unit)
+    box.setCurrentIndex(box.findData("nm"))
+    box.setToolTip("Unit of the length beside it.")
+    return box
+
+
+def _value(line: QLineEdit) -> float | None:
+    try:
+        value = float(line.text().replace(",", "."))
+    except ValueError:
+        return None
+    return value if math.isfinite(value) and value > 0 else None

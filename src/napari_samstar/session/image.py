@@ -1,0 +1,210 @@
+"""One open image: a frozen state, replaced as a whole and told about."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field, fields, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from psygnal import Signal
+
+from napari_samstar.session import steps
+from napari_samstar.session.source import ImageSource
+from napari_samstar.session.tools import Tools
+from napari_samstar.settings import Prior, RunSettings, SelectSettings, Settings
+from napari_samstar.types import Progress, Proposals, SamStarError, Selection
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from napari_samstar.pipeline import RunResult
+    from napari_samstar.recipe import Recipe
+
+__all__ = ["Changes", "Command", "ImageState", "OpenImage", "Prepared"]
+
+#: New values for fields of `ImageState`: what every command returns.
+Changes = Mapping[str, Any]
+#: A command at work. Whoever drives it to its end hands what it returns to `OpenImage.update`.
+Command = Generator[Progress, None, Changes]
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """What the network made of an image.
+
+    Parameters
+    ----------
+    proposals : Proposals
+        All masks on offer.
+    sam : Any
+        The model, for prompts; None where no network served.
+    made_from : tuple
+        See `ImageState.inputs`.
+    prior : Prior
+        What was known then, in pixels: it chose where the network was asked.
+    """
+
+    proposals: Proposals
+    sam: Any
+    made_from: tuple[Any, ...]
+    prior: Prior
+
+
+@dataclass(frozen=True, eq=False)
+class ImageState:
+    """All that is known of one image at one moment; a thread that holds it sees no change.
+
+    Parameters
+    ----------
+    source : ImageSource
+        Pixels and calibration.
+    settings : RunSettings
+        Preprocessing, prompting, ranking, and what the microscopist knows (`prior`).
+    model : str
+        Name in the zoo, path, or "none" for classical regions alone.
+    device : str
+        "auto", "cuda", "mps" or "cpu".
+    prepared : Prepared or None
+        What the network made of it; it may be of older settings, see `ready`.
+    result : RunResult or None
+        Label image, table and recipe.
+    front : Any
+        Candidates of a search, best compromises first.
+    candidate : Any
+        The one of them that is shown.
+    """
+
+    source: ImageSource
+    settings: RunSettings = field(default_factory=partial(RunSettings, search=None))
+    model: str = "samstar-tiny"
+    device: str = "auto"
+    prepared: Prepared | None = None
+    result: RunResult | None = None
+    front: Any = None
+    candidate: Any = None
+
+    @property
+    def inputs(self) -> tuple[Any, ...]:
+        """What the proposals depend on, the prior excepted."""
+        chosen = self.settings
+        return chosen.preprocess, chosen.decode, chosen.regions, chosen.prompts, self.model
+
+    @property
+    def ready(self) -> bool:
+        """Whether what is prepared belongs to the present settings."""
+        return self.prepared is not None and self.prepared.made_from == self.inputs
+
+    @property
+    def untouched(self) -> bool:
+        """Whether nothing was made of it yet."""
+        return self.prepared is None and self.result is None and self.front is None
+
+
+class OpenImage:
+    """One image of a session: holds its state, tells of changes, and makes commands.
+
+    A command is a generator that works on the state as it was when it was asked for, in any thread,
+    and returns the fields to change; only `update`, called in the thread of the window, changes
+    the state.
+
+    Parameters
+    ----------
+    source : ImageSource
+        The image.
+    tools : Tools
+        Models and cache, shared by the images of a session.
+    """
+
+    #: Names of the fields of `ImageState` that have changed.
+    changed = Signal(frozenset)
+
+    def __init__(self, source: ImageSource, tools: Tools) -> None:
+        self.state = ImageState(source)
+        self.tools = tools
+
+    def update(self, **changes: Any) -> None:
+        """Replace fields of the state; what stays equal is not told of."""
+        names = {f.name for f in fields(ImageState)}
+        if not changes.keys() <= names:
+            raise TypeError(f"An image has no {sorted(changes.keys() - names)}.")
+        told = frozenset(k for k, v in changes.items() if not _same(getattr(self.state, k), v))
+        if told:
+            self.state = replace(self.state, **changes)
+            self.changed.emit(told)
+
+    def set_settings(self, **sections: Any) -> None:
+        """Replace sections of the settings: ``preprocess=...``, ``prior=...``."""
+        self.update(settings=self.state.settings.model_copy(update=sections))
+
+    def set_pixel_size(self, size: float | tuple[float, float] | None, unit: str | None) -> None:
+        """Calibrate; None for an image whose pixel size is not known.
+
+        Raises
+        ------
+        SamStarError
+            If the size is not positive or the unit no length.
+        """
+        from napari_samstar.io.units import user_calibration
+
+        source = self.state.source
+        if size is None:
+            made = source.calibrated(None, "px")
+        else:
+            y, x = (size, size) if isinstance(size, int | float) else size
+            (y, _), name = user_calibration(y, unit)
+            made = source.calibrated((y, user_calibration(x, unit)[0][0]), name)
+        if (made.pixel_size, made.unit) != (source.pixel_size, source.unit):
+            self.update(source=made)
+
+    def use_recipe(self, recipe: Recipe) -> None:
+        """Take over the settings and the model of a result, so that it can be repeated."""
+        self.update(
+            settings=recipe.run_settings(), model=recipe.model.name if recipe.model else "none"
+        )
+
+    def prepare_steps(self) -> Command:
+        """Let the network look at the image; returns `prepared`."""
+        return steps.prepare(self.state, self.tools)
+
+    def segment_steps(self) -> Command:
+        """Rank, select and measure; prepares first where that is not done. Returns `result`."""
+        return steps.segment(self.state, self.tools)
+
+    def measure_steps(self, labels: NDArray[Any]) -> Command:
+        """Measure a label image that was corrected; returns `result`."""
+        return steps.measure(self.state, np.array(labels))
+
+    def recalibrate_steps(self) -> Command:
+        """Measure the present result again with the present pixel size; returns `result`."""
+        return steps.recalibrate(self.state)
+
+    def view_steps(self) -> Generator[Progress, None, NDArray[np.uint8]]:
+        """Make what the network will see, (H, W, 3) uint8."""
+        return steps.view(self.state)
+
+    def export_steps(self, folder: str | Path) -> Generator[Progress, None, dict[str, Path]]:
+        """Write everything that belongs to the result; returns the files by their kind."""
+        return steps.export(self.state, folder)
+
+    def select_now(self, settings: SelectSettings) -> Selection:
+        """Select from what is prepared, at once; milliseconds, after the first time.
+
+        Raises
+        ------
+        SamStarError
+            If nothing is prepared, or it was prepared for other settings.
+        """
+        if self.state.prepared is None:
+            raise SamStarError("Press Prepare first: the network has not seen this image yet.")
+        from napari_samstar.proposals.select import select
+
+        return select(self.state.prepared.proposals, settings)
+
+
+def _same(old: Any, new: Any) -> bool:
+    if isinstance(old, Settings | str) and isinstance(new, Settings | str):
+        return bool(old == new)
+    return old is new

@@ -1,0 +1,131 @@
+"""The commands of an image as steps: they read a frozen state and return the fields to change."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_samstar.session.overall import overall
+from napari_samstar.session.tools import Tools
+from napari_samstar.types import Progress, SamStarError
+
+if TYPE_CHECKING:
+    from napari_samstar.session.image import ImageState
+    from napari_samstar.settings import Prior
+
+__all__ = ["export", "measure", "prepare", "recalibrate", "segment", "view"]
+
+_Changes = Generator[Progress, None, Mapping[str, Any]]
+
+
+def prepare(state: ImageState, tools: Tools) -> _Changes:
+    """Propose all masks; returns `prepared`."""
+    from napari_samstar.session.image import Prepared
+
+    yield Progress("reading", 0, 1)
+    micrograph = state.source.micrograph
+    sam = yield from tools.model_steps(state.model, state.device)
+    from napari_samstar.pipeline import propose_steps
+
+    settings, prior = state.settings, _in_pixels(state)
+    proposing = propose_steps(
+        micrograph,
+        sam,
+        settings.decode,
+        preprocess=settings.preprocess,
+        regions=settings.regions,
+        prompts=settings.prompts,
+        prior=prior,
+        store=tools.store,
+    )
+    proposals = yield from overall(proposing, micrograph.shape, settings, sam)
+    return {"prepared": Prepared(proposals, sam, state.inputs, prior)}
+
+
+def segment(state: ImageState, tools: Tools) -> _Changes:
+    """Segment by the fixed ranking, exactly as `samstar run` does; returns `result`."""
+    yield Progress("reading", 0, 1)
+    micrograph = state.source.micrograph
+    sam = yield from tools.model_steps(state.model, state.device)
+    from napari_samstar.pipeline import segment_steps
+    from napari_samstar.session.image import Prepared
+
+    prior = _in_pixels(state)
+    made = state.prepared if state.ready else None
+    if made is not None and made.prior != prior:
+        made = None  # what is known also chooses where the network is asked
+    segmenting = segment_steps(
+        micrograph,
+        sam,
+        state.settings,
+        store=tools.store,
+        proposals=None if made is None else made.proposals,
+    )
+    if made is None:
+        segmenting = overall(segmenting, micrograph.shape, state.settings, sam)
+    result = yield from segmenting
+    prepared = made or Prepared(result.proposals, sam, state.inputs, prior)
+    return {"prepared": prepared, "result": result, "front": result.front}
+
+
+def measure(state: ImageState, labels: NDArray[Any]) -> _Changes:
+    """Measure corrected labels; returns `result` without a selection, which they no longer are."""
+    if state.result is None:
+        raise SamStarError("There is nothing to measure yet: press Segment first.")
+    yield Progress("measuring", 0, 1)
+    from napari_samstar.measurements.table import measure as measured
+
+    labels = np.ascontiguousarray(labels, np.int32)
+    segmentation = replace(
+        state.result.segmentation, labels=labels, micrograph=state.source.micrograph
+    )
+    table = measured(labels, state.source.micrograph)
+    return {"result": replace(state.result, segmentation=segmentation, table=table, selection=None)}
+
+
+def recalibrate(state: ImageState) -> _Changes:
+    """Measure the same labels in the present unit; returns `result`."""
+    if state.result is None:
+        return {}
+    yield Progress("measuring", 0, 1)
+    from napari_samstar.measurements.table import measure as measured
+
+    micrograph = state.source.micrograph
+    segmentation = replace(state.result.segmentation, micrograph=micrograph)
+    table = measured(segmentation.labels, micrograph)
+    image = state.result.recipe.image.model_copy(
+        update={"pixel_size": micrograph.pixel_size, "unit": micrograph.unit}
+    )
+    recipe = state.result.recipe.model_copy(update={"image": image})
+    return {"result": replace(state.result, segmentation=segmentation, table=table, recipe=recipe)}
+
+
+def view(state: ImageState) -> Generator[Progress, None, NDArray[np.uint8]]:
+    """Return what the network will see, (H, W, 3) uint8."""
+    yield Progress("preprocessing", 0, 1)
+    from napari_samstar.io.preprocess import to_rgb
+
+    return to_rgb(state.source.micrograph, state.settings.preprocess)
+
+
+def export(state: ImageState, folder: str | Path) -> Generator[Progress, None, dict[str, Path]]:
+    """Write everything that belongs to the result; returns the files by their kind."""
+    if state.result is None:
+        raise SamStarError("There is nothing to export yet: press Segment first.")
+    yield Progress("writing", 0, 1)
+    from napari_samstar.results import write_result
+
+    stem = re.sub(r"[^\w.+-]+", "_", state.source.name).strip("._") or "micrograph"
+    return write_result(state.result, folder, stem)
+
+
+def _in_pixels(state: ImageState) -> Prior:
+    from napari_samstar.pipeline.optimizing import prior_in_pixels
+
+    return prior_in_pixels(state.settings.prior, state.source.micrograph)

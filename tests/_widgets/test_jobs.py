@@ -1,0 +1,202 @@
+"""Jobs: what a window is told, how they stop, what is said when they fail."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from napari.utils.notifications import Notification, notification_manager
+from qtpy.QtCore import QObject
+
+from napari_samstar._widgets.job_bar import JobBar, duration
+from napari_samstar._widgets.jobs import Job, JobRunner, JobStatus
+from napari_samstar.types import Progress, SamStarError
+
+
+@pytest.fixture
+def runner(qtbot: Any) -> Iterator[JobRunner]:
+    parent = QObject()
+    runner = JobRunner(parent)
+    yield runner
+    runner.stop()
+    qtbot.waitUntil(lambda: not runner.busy)
+
+
+@pytest.fixture
+def told() -> Iterator[list[str]]:
+    """Sentences that the user was shown."""
+    sentences: list[str] = []
+
+    def keep(notification: Notification) -> None:
+        sentences.append(notification.message)
+
+    notification_manager.notification_ready.connect(keep)
+    yield sentences
+    notification_manager.notification_ready.disconnect(keep)
+
+
+class Gate:
+    """Steps that wait until they are let go, so that tests need not sleep."""
+
+    def __init__(self) -> None:
+        self.go = threading.Event()
+        self.closed_in: int | None = None
+        self.steps_done = 0
+
+    def steps(self) -> Iterator[Any]:
+        try:
+            while True:
+                yield Progress("decoding", self.steps_done, 10)
+                self.go.wait(10)
+                self.steps_done += 1
+        finally:
+            self.closed_in = threading.get_ident()
+
+
+def test_events_and_the_value_arrive_in_the_thread_of_the_window(
+    runner: JobRunner, qtbot: Any
+) -> None:
+    arrived: list[tuple[int, Any]] = []
+    here = threading.get_ident()
+
+    def steps() -> Any:
+        for k in range(300):
+            yield k
+            yield Progress("counting", k, 300)
+        return "value"
+
+    runner.start(
+        "Counting",
+        steps(),
+        events=lambda events: arrived.extend((threading.get_ident(), e) for e in events),
+        done=lambda value: arrived.append((threading.get_ident(), value)),
+    )
+    assert runner.busy
+    qtbot.waitUntil(lambda: not runner.busy)
+    assert [event for _, event in arrived] == [*range(300), "value"], "order or events were lost"
+    assert {thread for thread, _ in arrived} == {here}
+
+
+def test_stop_closes_the_steps_in_their_own_thread(runner: JobRunner, qtbot: Any) -> None:
+    gate, values = Gate(), []
+    runner.start("Waiting", gate.steps(), done=values.append)
+    statuses: list[JobStatus | None] = []
+    runner.status.connect(statuses.append)
+    runner.stop()
+    assert statuses[-1] is not None
+    assert statuses[-1].stopping, "Stop is not shown at once"
+    gate.go.set()
+    qtbot.waitUntil(lambda: not runner.busy)
+    assert gate.closed_in not in (None, threading.get_ident())
+    assert (values, statuses[-1]) == ([], None)
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence", "logged"),
+    [
+        (SamStarError("The film is torn: mount another."), "The film is torn", False),
+        (MemoryError(), "memory is too small", False),
+        (RuntimeError("CUDA out of memory. Tried to allocate 9 GiB"), "memory is too small", False),
+        (OSError(28, "No space left on device", "a.tif"), "a.tif: No space left", False),
+        (RuntimeError("shape mismatch"), "unexpected", True),
+    ],
+)
+def test_an_error_becomes_one_sentence(
+    runner: JobRunner,
+    qtbot: Any,
+    told: list[str],
+    caplog: pytest.LogCaptureFixture,
+    error: Exception,
+    sentence: str,
+    logged: bool,
+) -> None:
+    def steps() -> Any:
+        yield Progress("decoding", 0, 1)
+        raise error
+
+    runner.start("Preparing", steps())
+    qtbot.waitUntil(lambda: not runner.busy)
+    assert len(told) == 1
+    assert sentence in told[0]
+    assert "\n" not in told[0]
+    assert bool(caplog.records) is logged
+
+
+def test_one_job_at_a_time(runner: JobRunner, qtbot: Any, told: list[str]) -> None:
+    gate, values = Gate(), []
+    runner.start("Preparing film", gate.steps())
+    assert not runner.start("Segmenting", iter_of("late"), done=values.append)
+    assert "Preparing film is not finished" in told[0]
+    # the latest of several wins, and what it replaces gives no answer
+    for value in ("dropped", "kept"):
+        assert runner.start("Drawing", iter_of(value), done=values.append, replace=True)
+    gate.go.set()
+    qtbot.waitUntil(lambda: not runner.busy)
+    assert values == ["kept"]
+
+
+def iter_of(value: Any) -> Any:
+    yield Progress("drawing", 0, 1)
+    return value
+
+
+def test_the_answer_for_what_is_gone_is_dropped(runner: JobRunner, qtbot: Any) -> None:
+    gate, values, owner = Gate(), [], object()
+    runner.start("Preparing", gate.steps(), done=values.append, owner=owner)
+    runner.forget(object())
+    assert runner.busy
+    runner.forget(owner)
+    gate.go.set()
+    qtbot.waitUntil(lambda: not runner.busy)
+    assert values == []
+
+
+def test_a_runner_that_goes_stops_its_job(qtbot: Any) -> None:
+    gate, parent = Gate(), QObject()
+    runner = JobRunner(parent)
+    runner.start("Preparing", gate.steps())
+    job = runner._running.job
+    parent.deleteLater()
+    qtbot.waitUntil(lambda: job.stopping)
+    gate.go.set()
+    job.join()
+    assert gate.closed_in is not None
+
+
+def test_progress_that_nobody_looked_at_is_not_kept() -> None:
+    job = Job(Progress("decoding", k, 5) for k in range(5))
+    job.start()
+    job.join()
+    (newest,) = job.take()
+    assert newest.done == 4
+
+
+def test_the_bar_says_what_is_done_and_for_how_long(runner: JobRunner, qtbot: Any) -> None:
+    bar = JobBar(runner)
+    qtbot.addWidget(bar)
+    assert bar.isHidden()
+    runner.status.emit(JobStatus("Preparing film", Progress("decoding", 2, 10), 33.0))
+    assert not bar.isHidden()
+    assert "Preparing film, decoding" in bar._label.text()
+    assert "about 35 s left" in bar._label.text()
+    assert (bar._bar.value(), bar._bar.maximum()) == (2, 10)
+    runner.status.emit(None)
+    assert bar.isHidden()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.2, "about 1 s"), (43, "about 45 s"), (200, "about 3 min"), (6000, "about 1.7 h")],
+)
+def test_times_are_said_as_one_would(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def test_numbers_of_numpy_pass_through(runner: JobRunner, qtbot: Any) -> None:
+    values: list[Any] = []
+    runner.start("Counting", iter_of(np.arange(3)), done=values.append)
+    qtbot.waitUntil(lambda: not runner.busy)
+    np.testing.assert_array_equal(values[0], [0, 1, 2])
