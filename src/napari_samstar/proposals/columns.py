@@ -16,7 +16,7 @@ from napari_samstar.proposals.segments import shapes
 from napari_samstar.runs import MaskRuns
 from napari_samstar.types import Proposals
 
-__all__ = ["NAMES", "column"]
+__all__ = ["NAMES", "column", "share_image"]
 
 _SHAPE = (
     "area",
@@ -123,13 +123,25 @@ def _shape_columns(proposals: Proposals) -> dict[str, NDArray[np.float64]]:
     }
 
 
+def share_image(source: Proposals, other: Proposals) -> Proposals:
+    """Give `other`, of the same image, what `source` knows of the image itself."""
+    other.columns["image"] = _image(source)
+    return other
+
+
+def _image(proposals: Proposals) -> Any:
+    """Return image, its running sums and itself smoothed, all transposed, and its mean gradient."""
+    if "image" not in proposals.columns:
+        gray = proposals.gray
+        turned = np.ascontiguousarray(gray.T)
+        smooth = cv2.GaussianBlur(gray.astype(np.uint16) * np.uint16(256), (0, 0), 1.0)
+        f = np.ascontiguousarray(np.asarray(smooth, np.uint16).T)
+        proposals.columns["image"] = (turned, running_sums(turned), f, float(mean_gradient(f)))
+    return proposals.columns["image"]
+
+
 def _gray_columns(proposals: Proposals) -> dict[str, NDArray[np.float64]]:
-    gray = proposals.gray
-    turned = np.ascontiguousarray(gray.T)
-    sums = running_sums(turned)
-    smooth = cv2.GaussianBlur(gray.astype(np.uint16) * np.uint16(256), (0, 0), 1.0)
-    f = np.ascontiguousarray(np.asarray(smooth, np.uint16).T)
-    average = float(mean_gradient(f))
+    turned, sums, f, average = _image(proposals)
     table = _in_chunks(
         proposals.runs, lambda c, o: np.asarray(photometry(c, o, turned, sums, f, average))
     )

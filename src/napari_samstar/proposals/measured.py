@@ -9,7 +9,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from napari_samstar.proposals.columns import column
+from napari_samstar.proposals.columns import column, share_image
 from napari_samstar.proposals.overlaps import overlaps
 from napari_samstar.proposals.table import from_masks
 from napari_samstar.runs import MaskRuns
@@ -99,16 +99,18 @@ class MeasuredRows:
     @cached_property
     def _anew(self) -> Proposals:
         """Table of the changed masks alone."""
-        stability = np.ones(self._changed.size, np.float32)
-        return from_masks(
-            self._runs.take(self._changed), self._proposals.gray, "regions", stability
-        )
+        return self._table(self._runs.take(self._changed))
 
     @cached_property
     def _own(self) -> Proposals:
         """Table of the selected masks alone, for their pairs where some were changed."""
-        stability = np.ones(self._rows.size, np.float32)
-        return from_masks(self._runs, self._proposals.gray, "regions", stability)
+        return self._table(self._runs)
+
+    def _table(self, runs: MaskRuns) -> Proposals:
+        """Table of masks of this image."""
+        stability = np.ones(len(runs), np.float32)
+        made = from_masks(runs, self._proposals.gray, "regions", stability)
+        return share_image(self._proposals, made)
 
     def column(self, name: str) -> NDArray[np.float32]:
         """One property of every mask, (K,); see `proposals.columns.column`."""

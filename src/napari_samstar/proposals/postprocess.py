@@ -126,7 +126,7 @@ def _fill_holes(
     holes = [k for k in range(1, count) if k not in outer]
     small = [k for k in holes if sizes[k] < min_area]
     least = float(min(sizes[holes], default=np.inf))
-    return (mask | np.isin(labels, small) if small else mask), least
+    return (mask | _any_of(labels, small, count) if small else mask), least
 
 
 def _drop_islands(mask: NDArray[np.bool_], min_area: float) -> tuple[NDArray[np.bool_], float]:
@@ -142,4 +142,11 @@ def _drop_islands(mask: NDArray[np.bool_], min_area: float) -> tuple[NDArray[np.
     kept = [label for label in range(1, count) if label not in small]
     if not kept:
         kept = [int(np.argmax(sizes[1:])) + 1]
-    return np.isin(labels, kept), least
+    return _any_of(labels, kept, count), least
+
+
+def _any_of(labels: NDArray[Any], wanted: list[int], count: int) -> NDArray[np.bool_]:
+    """Pixels with any of the labels `wanted`, all under `count`."""
+    chosen = np.zeros(count, np.bool_)
+    chosen[wanted] = True
+    return np.asarray(chosen[labels])

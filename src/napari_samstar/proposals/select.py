@@ -87,7 +87,7 @@ def _crop_layers(proposals: Proposals, amg: AmgSettings) -> int:
 def _as_meta(proposals: Proposals, settings: SelectSettings, layers: int) -> Selection:
     """Meta's thresholds and suppression; masks that no network made pass the thresholds."""
     amg = settings.amg
-    keep_source = np.isin(proposals.source, [SOURCES.index(s) for s in settings.sources])
+    keep_source = _of_sources(proposals, settings)
     row_layer = proposals.crop_layers[proposals.crop]
     usable = keep_source & (row_layer <= layers)
     iou = proposals.predicted_iou
@@ -158,12 +158,17 @@ def _by_physics(proposals: Proposals, settings: SelectSettings) -> Selection:
 
     layer = settings.reward_layer
     assert layer is not None
-    usable = np.isin(proposals.source, [SOURCES.index(s) for s in settings.sources])
-    usable &= ~_near_crop_edge(proposals)
+    usable = _of_sources(proposals, settings) & ~_near_crop_edge(proposals)
     rows = np.flatnonzero(usable)
     scores = score(proposals, layer)
     kept = select_ranked(proposals, rows, scores[rows], layer)
     return _finish(proposals, kept, scores[kept], proposals.stability[kept], settings)
+
+
+def _of_sources(proposals: Proposals, settings: SelectSettings) -> NDArray[np.bool_]:
+    """Rows of the sources asked for."""
+    asked = np.array([source in settings.sources for source in SOURCES])
+    return np.asarray(asked[proposals.source])
 
 
 def _near_crop_edge(proposals: Proposals) -> NDArray[np.bool_]:
