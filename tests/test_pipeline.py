@@ -16,7 +16,7 @@ import pytest
 import napari_samstar as ss
 from napari_samstar import synth
 from napari_samstar.cache import Store
-from napari_samstar.pipeline import segment
+from napari_samstar.pipeline import segment, segment_steps
 from tests.models import small_sam
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -165,3 +165,50 @@ def test_a_search_resumes_from_its_journal(particles: tuple, tmp_path: Path) -> 
     steps.close()
     rest = ss.optimize(p, micrograph, search=search, journal=tmp_path / "front.jsonl")
     assert rest.evaluated == whole.evaluated
+
+
+SEARCHER = """
+import sys
+import numpy as np
+import napari_samstar as ss
+from napari_samstar.cache import Store
+from napari_samstar.pipeline import segment_steps
+data = np.load(sys.argv[1])
+settings = ss.RunSettings(search=ss.SearchSettings(budget=10_000, population=10, patience=0))
+for event in segment_steps(ss.Micrograph(data), settings=settings, store=Store(sys.argv[2])):
+    if event.stage == "searching":
+        print(event.done, flush=True)
+"""
+
+
+def first_candidates(steps, n: int) -> list:
+    """Events of the first `n` candidates; the rest of the run is canceled."""
+    events: list = []
+    for event in steps:
+        if hasattr(event.partial, "candidate"):
+            events.append(event.partial)
+        if len(events) == n:
+            break
+    steps.close()
+    return events
+
+
+def test_a_killed_search_goes_on_to_the_same_front(particles: tuple, tmp_path: Path) -> None:
+    micrograph = ss.Micrograph(particles[0].data)
+    np.save(tmp_path / "image.npy", micrograph.data)
+    arguments = [sys.executable, "-c", SEARCHER, str(tmp_path / "image.npy"), str(tmp_path / "s")]
+    with subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        for line in child.stdout:
+            if int(line) >= 25:
+                child.send_signal(signal.SIGKILL)
+                break
+    assert len(list((tmp_path / "s" / "searches").glob("*.jsonl"))) == 1
+    search = ss.SearchSettings(budget=10_000, population=10, patience=0)
+    settings = ss.RunSettings(search=search)
+    store = Store(tmp_path / "s")
+    resumed = first_candidates(segment_steps(micrograph, settings=settings, store=store), 40)
+    assert resumed[20].replayed
+    assert not resumed[-1].replayed
+    fresh = first_candidates(segment_steps(micrograph, settings=settings), 40)
+    assert [e.candidate for e in resumed] == [e.candidate for e in fresh]

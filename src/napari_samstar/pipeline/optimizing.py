@@ -101,7 +101,8 @@ def optimize_steps(
     base : SelectSettings, optional
         The default parameters, which the search starts from.
     journal : path, optional
-        Where every candidate is recorded; if it is there, the search goes on from it.
+        Where every candidate is recorded; if the file is there, the search goes on from it. In a
+        folder it gets a name of its own for each image, model, prior and search.
 
     Yields
     ------
@@ -125,13 +126,16 @@ def optimize_steps(
     base = _started(base, prior_in_pixels(prior, micrograph), proposals)
     space = _space(base, proposals)
     judge = _Judge(proposals, micrograph, terms, base, search.objectives == "families")
+    context = _context(proposals, terms, base)
+    if journal is not None and Path(journal).is_dir():
+        journal = Path(journal) / f"{content_key(context, search.key())}.jsonl"
     study = Study(
         space,
         search,
         objectives=judge.objectives,
         seeds=_seeds(base, space),
         journal=journal,
-        context=_context(proposals, terms, base),
+        context=context,
     )
     front = yield from study.steps(judge.evaluate)
     return _of_selections(front, base, terms)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_samstar.cache import Store
@@ -93,7 +94,8 @@ def segment_steps(
     settings : RunSettings, optional
         All settings of the run.
     store : Store, optional
-        Cache of embeddings and decoded grids.
+        Cache of embeddings and decoded grids; an interrupted search is recorded there, too, and the
+        same run goes on with it.
     proposals : Proposals, optional
         Made before of this image by `propose_steps`, with these settings; nothing is proposed then.
 
@@ -139,8 +141,11 @@ def segment_steps(
             settings.search,
             prior=settings.prior,
             base=chosen,
+            journal=_journals(store),
         )
         front = yield from _counted(search)
+        if front.journal is not None:  # what is complete needs no way back
+            front.journal.unlink(missing_ok=True)
         candidate = front.preferred(dict(settings.importances))
         chosen = front.settings(candidate)
     yield Progress("selecting", 0, 1)
@@ -151,6 +156,18 @@ def segment_steps(
     segmentation = Segmentation(labels, micrograph, recipe=recipe.model_dump(mode="json"))
     table = measure(labels, micrograph)
     return RunResult(segmentation, table, selection, made, recipe, front, candidate)
+
+
+def _journals(store: Store | None) -> Path | None:
+    """Folder in which searches are recorded while they last; none where nothing is kept."""
+    if store is None:
+        return None
+    folder = store.folder / "searches"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:  # as for the rest of the store: a disk that refuses costs no result
+        return None
+    return folder
 
 
 def _counted(search: Generator[Event, None, SelectionFront]) -> Generator[Progress, None, Any]:
