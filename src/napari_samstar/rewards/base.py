@@ -59,7 +59,7 @@ class RewardTerm(Protocol):
     #: How it is called in recipes, tables and forms.
     name: ClassVar[str]
     #: Terms of one family answer one question and may share one objective: size, shape, overlap,
-    #: coverage, spacing, order, contrast, confidence, or a name of its own.
+    #: coverage, spacing, order, contrast, completeness, confidence, or a name of its own.
     family: ClassVar[str]
 
     @property

@@ -131,7 +131,8 @@ class Separability(Term):
     """
 
     name: ClassVar[str] = "separability"
-    family: ClassVar[str] = "contrast"
+    # not contrast: those terms judge single masks, this one asks whether any are missing
+    family: ClassVar[str] = "completeness"
 
     polarity: _Polarity = Field("any", description=_POLARITY)
     full: float = Field(0.8, ge=0.01, le=1.0, description="Share of variance with full score.")

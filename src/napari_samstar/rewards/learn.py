@@ -10,7 +10,6 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_samstar.labels import index_labels
 from napari_samstar.settings import Prior
 from napari_samstar.types import Micrograph, SamStarError, Selection
 
@@ -95,6 +94,8 @@ def _dense(
     if isinstance(masks, Selection):
         found: Iterator[NDArray[np.bool_]] = (masks.runs.dense(i) for i in range(len(masks)))
     elif isinstance(masks, np.ndarray) and masks.ndim == 2:
+        from napari_samstar.labels import index_labels
+
         index, ids = index_labels(masks)
         found = (np.asarray(index == i) for i in range(1, ids.size + 1))
     else:
