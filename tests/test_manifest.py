@@ -12,6 +12,7 @@ import pytest
 import yaml
 from npe2.manifest.contributions import ContributionPoints
 
+from napari_samstar._widgets.workbench import DOCKS
 from napari_samstar.io.read import supported_extensions
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -41,13 +42,27 @@ def test_every_command_used_is_declared_and_every_key_known(manifest: dict[str, 
     assert set(manifest) <= {"name", "display_name", "contributions"}
     declared = [command["id"] for command in contributions["commands"]]
     assert len(declared) == len(set(declared))
-    used = {
-        entry["command"]
-        for point, entries in contributions.items()
-        if point != "commands"
-        for entry in entries
-    }
+    used = set()
+    for point, entries in contributions.items():
+        lists = entries.values() if point == "menus" else [entries]
+        if point != "commands":
+            used |= {entry["command"] for entries in lists for entry in entries}
     assert used == set(declared)
+
+
+def test_every_page_of_the_workbench_is_a_widget_of_its_own(manifest: dict[str, Any]) -> None:
+    contributions = manifest["contributions"]
+    python_names = {c["id"]: c["python_name"] for c in contributions["commands"]}
+    widgets = {python_names[widget["command"]] for widget in contributions["widgets"]}
+    pages = {f"napari_samstar._widgets.{module}:{name}" for module, name in DOCKS}
+    assert widgets == pages | {"napari_samstar._widgets.workbench:Workbench"}
+
+
+def test_menus_are_those_that_napari_opens_to_plugins(manifest: dict[str, Any]) -> None:
+    from napari._app_model.constants import MenuId
+
+    for menu in manifest["contributions"]["menus"]:
+        assert menu in MenuId.contributables()
 
 
 def test_the_root_shows_the_same_manifest() -> None:

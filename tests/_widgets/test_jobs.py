@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -130,12 +131,22 @@ def test_one_job_at_a_time(runner: JobRunner, qtbot: Any, told: list[str]) -> No
     runner.start("Preparing film", gate.steps())
     assert not runner.start("Segmenting", iter_of("late"), done=values.append)
     assert "Preparing film is not finished" in told[0]
-    # the latest of several wins, and what it replaces gives no answer
-    for value in ("dropped", "kept"):
-        assert runner.start("Drawing", iter_of(value), done=values.append, replace=True)
+    runner.stop()
     gate.go.set()
     qtbot.waitUntil(lambda: not runner.busy)
-    assert values == ["kept"]
+
+
+def test_the_latest_of_what_is_asked_for_often_wins(runner: JobRunner, qtbot: Any) -> None:
+    gate, values, owner = Gate(), [], object()
+    runner.start("Drawing", gate.steps(), done=values.append)
+    for value in ("dropped", "kept"):
+        assert runner.start("Drawing", iter_of(value), done=values.append, replace=True)
+    runner.start("Measuring", iter_of("other"), done=values.append, replace=True)
+    runner.start("Filling", iter_of("gone"), done=values.append, replace=True, owner=owner)
+    runner.forget(owner)
+    gate.go.set()
+    qtbot.waitUntil(lambda: not runner.busy)
+    assert values == ["kept", "other"]
 
 
 def iter_of(value: Any) -> Any:
@@ -159,8 +170,9 @@ def test_a_runner_that_goes_stops_its_job(qtbot: Any) -> None:
     runner = JobRunner(parent)
     runner.start("Preparing", gate.steps())
     job = runner._running.job
-    parent.deleteLater()
-    qtbot.waitUntil(lambda: job.stopping)
+    del runner, parent
+    gc.collect()
+    assert job.stopping
     gate.go.set()
     job.join()
     assert gate.closed_in is not None

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+import tifffile
 from napari.components import ViewerModel
 
+from napari_samstar._widgets import samples, writers
 from napari_samstar._widgets.layers import image_layer, labels_layer, show_segmentation
 from napari_samstar._widgets.readers import get_reader
-from napari_samstar._widgets.samples import glass, particles
-from napari_samstar.types import Micrograph, Segmentation
+from napari_samstar.measurements.table import measure
+from napari_samstar.types import Micrograph, SamStarError, Segmentation
 
 
 @pytest.fixture
@@ -55,14 +59,58 @@ def test_hovering_an_object_shows_its_own_row(segmentation: Segmentation) -> Non
     assert "25" in str(status["value"]), status
 
 
-def test_samples_open_calibrated_and_with_truth() -> None:
-    ((_, options, _),) = glass()
+def test_the_real_sample_opens_calibrated() -> None:
+    ((_, options, _),) = samples.glass()
     assert options["units"] == ("um", "um")
     assert options["scale"] == pytest.approx((3250 / 1024, 3250 / 1024))
-    (image, _, _), (labels, _, kind) = particles()
-    assert kind == "labels"
+
+
+@pytest.mark.parametrize("name", ["nanoparticles", "film", "grains", "pores", "cells"])
+def test_synthetic_samples_open_calibrated_and_with_truth(name: str) -> None:
+    (image, options, _), (labels, truth, kind) = getattr(samples, name)()
+    assert (kind, truth["visible"]) == ("labels", False)
     assert image.shape == labels.shape
     assert labels.max() > 3
+    assert options["scale"] == truth["scale"] != (1.0, 1.0)
+
+
+@pytest.fixture
+def painted(segmentation: Segmentation) -> tuple[Any, dict[str, Any]]:
+    """A labels layer as napari hands it to writers."""
+    viewer = ViewerModel()
+    show_segmentation(viewer, segmentation, measure(segmentation.labels, segmentation.micrograph))
+    data, attributes, _ = viewer.layers[1].as_layer_data_tuple()
+    return data, attributes
+
+
+def test_labels_are_written_calibrated(painted: Any, tmp_path: Path) -> None:
+    (path,) = writers.write_labels(str(tmp_path / "a.tif"), *painted)
+    with tifffile.TiffFile(path) as file:
+        x, y = (file.pages[0].tags[name].value for name in ("XResolution", "YResolution"))
+        assert file.imagej_metadata["unit"] == "nm"
+        assert (x[1] / x[0], y[1] / y[0]) == pytest.approx((0.25, 0.5))
+        assert np.unique(file.asarray()).tolist() == [0, 7]
+
+
+def test_labels_are_written_as_coco_and_as_a_table(painted: Any, tmp_path: Path) -> None:
+    (path,) = writers.write_coco(str(tmp_path / "a.json"), *painted)
+    document = json.loads(Path(path).read_text())
+    assert [a["label"] for a in document["annotations"]] == [7]
+    assert document["images"][0]["unit"] == "nm"
+    data, attributes = painted
+    for features in (attributes["features"], {}):
+        (path,) = writers.write_table(
+            str(tmp_path / "a.csv"), data, attributes | {"features": features}
+        )
+        table = pd.read_csv(path)
+        assert table["label"].tolist() == [7]
+        assert table["area_nm2"].tolist() == [200 * 0.5 * 0.25]
+
+
+def test_a_stack_of_labels_is_refused_in_a_sentence(painted: Any, tmp_path: Path) -> None:
+    data, attributes = painted
+    with pytest.raises(SamStarError, match="two-dimensional"):
+        writers.write_labels(str(tmp_path / "a.tif"), np.stack([data, data]), attributes)
 
 
 def test_reader_opens_several_files_as_layers(tmp_path: Path) -> None:

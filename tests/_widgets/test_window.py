@@ -1,17 +1,54 @@
-"""One real window: what is drawn, not only what is stored."""
+"""Real windows: what is drawn and clicked, with the bundled network in real threads."""
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pytest
+from qtpy.QtCore import QPoint, Qt
+from qtpy.QtTest import QTest
 
 from napari_samstar._widgets.layers import show_segmentation
+from napari_samstar._widgets.outputs import OBJECTS
+from napari_samstar.settings import DecodeSettings, Prior
 from napari_samstar.types import Micrograph, Segmentation
 
+MakeViewer = Callable[..., Any]
 
-def test_the_window_draws_image_and_objects(make_napari_viewer: Callable[..., Any]) -> None:
+
+@pytest.fixture
+def discs(rng: np.random.Generator) -> np.ndarray:
+    """Four dark discs of 40 px diameter."""
+    yy, xx = np.mgrid[:128, :128]
+    image = np.full((128, 128), 180.0)
+    for y in (32, 96):
+        for x in (32, 96):
+            image[(yy - y) ** 2 + (xx - x) ** 2 <= 400] = 60.0
+    return (image + rng.normal(0.0, 3.0, image.shape)).astype(np.float32)
+
+
+def open_bench(viewer: Any, discs: np.ndarray) -> Any:
+    """Open the workbench as the menu does, on the discs, asking the network little."""
+    viewer.add_image(discs, name="film", scale=(0.5, 0.5), units=("nm", "nm"))
+    _, bench = viewer.window.add_plugin_dock_widget("napari-samstar", "SAM* workbench")
+    bench.context.image.set_settings(
+        decode=DecodeSettings(points_per_side=4, sources=("grid", "regions")),
+        prior=Prior(diameter=(15, 25), size_unit="nm", shape="round", polarity="dark"),
+    )
+    return bench
+
+
+def wait(qtbot: Any, bench: Any) -> None:
+    jobs = bench.context.jobs, bench.context.quick_jobs
+    qtbot.waitUntil(lambda: not any(runner.busy for runner in jobs), timeout=120_000)
+
+
+def test_the_window_draws_image_and_objects(make_napari_viewer: MakeViewer) -> None:
     yy, xx = np.mgrid[:64, :64]
     labels = ((yy - 32) ** 2 + (xx - 32) ** 2 < 200).astype(np.int32)
     micrograph = Micrograph((xx * 1.0).astype(np.float32), (2.0, 2.0), "nm", "ramp")
@@ -23,3 +60,88 @@ def test_the_window_draws_image_and_objects(make_napari_viewer: Callable[..., An
     hidden = viewer.screenshot(canvas_only=True, flash=False)[..., :3].astype(float)
     assert hidden.std() > 5, "the image is not drawn"
     assert np.abs(shown - hidden).max() > 50, "the objects are not drawn"
+
+
+def test_from_prepare_to_a_click_on_an_object(
+    make_napari_viewer: MakeViewer, qtbot: Any, discs: np.ndarray
+) -> None:
+    viewer = make_napari_viewer(show=True)
+    bench = open_bench(viewer, discs)
+    image, measure = bench.docks[0], bench.docks[-1]
+    image._prepare.click()
+    wait(qtbot, bench)
+    assert "masks are on offer" in image._state.text()
+    bench.context.run("Segmenting", bench.context.image, bench.context.image.segment_steps())
+    wait(qtbot, bench)
+    result = bench.context.image.state.result
+    assert result.recipe.model.name == "samstar-tiny"
+    objects = bench.context.outputs.layer(bench.context.image, OBJECTS)
+    wanted = int(objects.data[32, 32])
+    assert wanted > 0
+
+    bench.pages.setCurrentIndex(bench.pages.count() - 1)
+    qtbot.waitUntil(measure.isVisible)
+    canvas = viewer.window._qt_viewer.canvas
+    viewer.reset_view()
+    QTest.qWait(50)
+    camera = viewer.scene.camera if hasattr(viewer, "scene") else viewer.camera
+    center = np.array([canvas.native.height(), canvas.native.width()]) / 2
+    spot = center + (np.array([16.0, 16.0]) - np.array(camera.center[-2:])) * camera.zoom
+    QTest.mouseClick(
+        canvas.native, Qt.MouseButton.LeftButton, pos=QPoint(round(spot[1]), round(spot[0]))
+    )
+    qtbot.waitUntil(lambda: measure.table.labels() == [wanted])
+    assert "film selected" in viewer.layers
+
+
+def test_a_window_that_closes_during_a_job_stops_it(
+    make_napari_viewer: MakeViewer, qtbot: Any, discs: np.ndarray
+) -> None:
+    viewer = make_napari_viewer()
+    bench = open_bench(viewer, discs)
+    context = bench.context
+    bench.docks[0]._prepare.click()
+    job = context.jobs._running.job
+    viewer.close()
+    assert job.stopping
+    job.join()
+    assert job.outcome == ("stopped", None)
+    qtbot.waitUntil(lambda: context.is_closed)
+
+
+def test_stop_leaves_the_image_as_it_was(
+    make_napari_viewer: MakeViewer, qtbot: Any, discs: np.ndarray
+) -> None:
+    bench = open_bench(make_napari_viewer(), discs)
+    before = bench.context.image.state
+    bench.docks[0]._prepare.click()
+    bench.context.jobs.stop()
+    wait(qtbot, bench)
+    assert bench.context.image.state is before
+    assert bench.docks[0]._prepare.isEnabled()
+
+
+CODE = """
+import sys, napari
+from napari.components import ViewerModel
+import qtpy.QtWidgets as q
+app = q.QApplication([])
+from napari_samstar._widgets.workbench import Workbench
+viewer = ViewerModel()
+import numpy as np
+viewer.add_image(np.eye(64), name="film")
+bench = Workbench(viewer)
+bench.show()
+for k in range(bench.pages.count()):
+    bench.pages.setCurrentIndex(k)
+    app.processEvents()
+import json
+print(json.dumps(sorted({"torch", "pymoo", "matplotlib", "sklearn"} & set(sys.modules))))
+"""
+
+
+def test_opening_the_workbench_loads_neither_pytorch_nor_pymoo(qapp: Any) -> None:
+    found = subprocess.run(
+        [sys.executable, "-c", CODE], capture_output=True, text=True, check=True, timeout=120
+    )
+    assert json.loads(found.stdout.splitlines()[-1]) == []

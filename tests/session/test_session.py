@@ -169,7 +169,7 @@ def test_what_is_no_micrograph_gets_a_sentence(
 
 def test_a_physical_prior_without_pixel_size_gets_a_sentence(image: OpenImage) -> None:
     image.set_pixel_size(None, None)
-    with pytest.raises(SamStarError, match="no pixel size"):
+    with pytest.raises(SamStarError, match="page Image"):
         run(image.segment_steps())
     for command in (image.export_steps("nowhere"), image.measure_steps(np.zeros((80, 80)))):
         with pytest.raises(SamStarError, match="press Segment first"):

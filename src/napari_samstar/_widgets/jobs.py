@@ -6,6 +6,7 @@ import io
 import logging
 import threading
 import time
+import weakref
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from functools import partial
@@ -159,13 +160,12 @@ class JobRunner(QObject):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._running: _Running | None = None
-        self._next: Callable[[], None] | None = None
+        self._waiting: dict[str, tuple[Any, Callable[[], None]]] = {}
         self._activity: Any = None
-        self._polling = False
+        self._telling = False
         # the window may go first: then nobody is left to ask, and the job is told to stop
-        jobs: list[Job] = []
-        self._jobs = jobs
-        self.destroyed.connect(partial(_stop_all, jobs))
+        self._jobs: list[Job] = []
+        weakref.finalize(self, _stop_all, self._jobs)
         self._timer = QTimer(self)
         self._timer.setInterval(POLL_MS)
         self._timer.timeout.connect(self._poll)
@@ -203,8 +203,8 @@ class JobRunner(QObject):
         quiet : bool
             For short jobs: not shown among napari's activities.
         replace : bool
-            Where a job runs already: stop it, drop its answer, and run this one next. Without it
-            the user is asked to wait.
+            Where a job runs already: run this one next, the latest of each title. A running one of
+            the same title is stopped, and its answer dropped. Without it the user is asked to wait.
 
         Returns
         -------
@@ -215,22 +215,26 @@ class JobRunner(QObject):
             if not replace:
                 show_info(f"{self._running.title} is not finished: wait, or press Stop.")
                 return False
-            self._running.wanted = False
-            self._running.job.stop()
-            self._next = lambda: self._begin(title, steps, done, events, owner, quiet)
+            if self._running.title == title:
+                self._running.wanted = False
+                self._running.job.stop()
+            begin = partial(self._begin, title, steps, done, events, owner, quiet)
+            self._waiting[title] = owner, begin
             return True
         self._begin(title, steps, done, events, owner, quiet)
         return True
 
     def stop(self) -> None:
         """Ask the running job to stop at the end of its present step; it keeps what it has."""
-        self._next = None
+        self._waiting.clear()
         if self._running is not None:
             self._running.job.stop()
             self._tell(self._running, Progress("stopping", 0, 0))
 
     def forget(self, owner: Any) -> None:
-        """Stop the job whose answer `owner` was to get, and drop the answer."""
+        """Stop the job whose answer `owner` was to get, drop the answer, and begin none for it."""
+        for title in [title for title, (of, _) in self._waiting.items() if of is owner]:
+            del self._waiting[title]
         running = self._running
         if running is not None and running.owner is owner:
             running.wanted = False
@@ -258,32 +262,33 @@ class JobRunner(QObject):
 
     def _poll(self) -> None:
         running = self._running
-        if running is None or self._polling:  # napari's bar lets events in while it is drawn
+        if running is None or self._telling:
             return
-        self._polling = True
-        try:
-            outcome = running.job.outcome  # asked first, so that no last event is missed
-            events = running.job.take()
-            others = [event for event in events if not isinstance(event, Progress)]
-            if others and running.events is not None and running.wanted:
-                running.events(others)
-            told = next((e for e in reversed(events) if isinstance(e, Progress)), None)
-            if outcome is not None:
-                self._end(running, *outcome)
-            elif told is not None:
-                self._tell(running, told)
-        finally:
-            self._polling = False
+        outcome = running.job.outcome  # asked first, so that no last event is missed
+        events = running.job.take()
+        others = [event for event in events if not isinstance(event, Progress)]
+        if others and running.events is not None and running.wanted:
+            running.events(others)
+        if outcome is not None:
+            self._end(running, *outcome)
+            return
+        told = next((e for e in reversed(events) if isinstance(e, Progress)), None)
+        if told is not None:
+            self._tell(running, told)
 
     def _tell(self, running: _Running, progress: Progress) -> None:
         left = _seconds_left(running, progress)
-        stopping = running.job.stopping
-        self.status.emit(JobStatus(running.title, progress, left, stopping))
-        if self._activity is not None:
+        self.status.emit(JobStatus(running.title, progress, left, running.job.stopping))
+        if self._activity is None or self._telling:
+            return
+        self._telling = True  # napari's bar lets other events in while it is drawn
+        try:
             self._activity.total = progress.total if progress.total > 1 else 0
             self._activity.n = progress.done
             self._activity.set_description(f"{running.title}: {progress.stage}")
             self._activity.events.value(value=progress.done)
+        finally:
+            self._telling = False
 
     def _end(self, running: _Running, how: str, value: Any) -> None:
         running.job.join()
@@ -293,7 +298,6 @@ class JobRunner(QObject):
         if self._activity is not None:
             self._activity.close()
             self._activity = None
-        following, self._next = self._next, None
         self.status.emit(None)
         self.busy_changed.emit(False)
         try:
@@ -305,11 +309,12 @@ class JobRunner(QObject):
                     _LOG.error("%s failed.", running.title, exc_info=value)
                 show_error(sentence)
         finally:
-            if following is not None and self._running is None:
-                following()
+            if self._waiting and self._running is None:
+                _, begin = self._waiting.pop(next(iter(self._waiting)))
+                begin()
 
 
-def _stop_all(jobs: list[Job], *_: Any) -> None:
+def _stop_all(jobs: list[Job]) -> None:
     for job in jobs:
         job.stop()
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +25,7 @@ __all__ = [
     "label_colors",
     "labels_layer",
     "placed_like",
+    "same_selection",
     "show_scale_bar",
     "show_segmentation",
     "stack_layer",
@@ -84,6 +86,17 @@ def placed_like(layer: Any, index: tuple[int, ...] = ()) -> dict[str, Any]:
         "affine": layer.affine,
         "axis_labels": tuple(layer.axis_labels),
     }
+
+
+@contextmanager
+def same_selection(viewer: napari.Viewer) -> Iterator[None]:
+    """Keep the layers selected that are: napari selects each new one."""
+    selection = viewer.layers.selection
+    chosen, active = set(selection), selection.active
+    yield
+    viewer.layers.selection = {layer for layer in chosen if layer in viewer.layers}
+    if active is not None and active in viewer.layers:
+        viewer.layers.selection.active = active
 
 
 def label_colors() -> Any:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from qtpy.QtWidgets import QCheckBox, QComboBox, QLabel, QPushButton
-from superqt import QCollapsible, QElidingLabel
+from superqt import QElidingLabel
 
 from napari_samstar._widgets.dock import Dock
+from napari_samstar._widgets.fields import Fold, length
 from napari_samstar._widgets.forms import SettingsForm
 from napari_samstar._widgets.models import DEVICES, fill_models, model_sentence
 from napari_samstar._widgets.outputs import VIEW
-from napari_samstar._widgets.pixel_size import PixelSizeEditor, length
+from napari_samstar._widgets.pixel_size import PixelSizeEditor
 from napari_samstar.session import OpenImage
 from napari_samstar.settings import DecodeSettings, PreprocessSettings
 
@@ -49,7 +50,7 @@ class MicrographDock(Dock):
         form = self.form()
         self._name = QElidingLabel()
         form.addRow("Image", self._name)
-        self._size = self.note()
+        self._size = QElidingLabel()
         form.addRow("Size", self._size)
         self._pixel = PixelSizeEditor(self.context)
         form.addRow("Pixel size", self._pixel)
@@ -68,10 +69,11 @@ class MicrographDock(Dock):
         self._contrast = SettingsForm(PreprocessSettings(), _PREPROCESS, _PREPROCESS_TIPS)
         self._contrast.changed.connect(self._on_contrast)
         self.needs(self._contrast)
-        fold = QCollapsible("Contrast and noise")
-        fold.setToolTip("How the intensities become what the network sees.")
-        fold.addWidget(self._contrast)
-        fold.collapse(animate=False)
+        fold = Fold(
+            "Contrast and noise",
+            self._contrast,
+            "How the intensities become what the network sees.",
+        )
         self.body.addWidget(fold)
 
         form = self.form()
@@ -88,7 +90,7 @@ class MicrographDock(Dock):
         self.needs(self._model, idle=True)
         form.addRow("Network", self._model)
         self._about = self.note()
-        form.addRow("", self._about)
+        form.addRow(self._about)
         self._device = QComboBox()
         for name, label in DEVICES.items():
             self._device.addItem(label, name)

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import weakref
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from psygnal import Signal
 
 from napari_samstar._widgets.images import image_layer_of
-from napari_samstar._widgets.layers import INDEX, OF, ROLE, label_colors, placed_like, units_of
+from napari_samstar._widgets.layers import (
+    INDEX,
+    OF,
+    ROLE,
+    label_colors,
+    placed_like,
+    same_selection,
+    units_of,
+)
 from napari_samstar.session import Key, OpenImage, Session
 
 if TYPE_CHECKING:
@@ -30,6 +40,9 @@ class Outputs:
     session : Session
         Its images' results are shown as they come.
     """
+
+    #: Somebody may have painted on the objects of this image.
+    painted = Signal(OpenImage)
 
     def __init__(self, viewer: napari.Viewer, session: Session) -> None:
         self._viewer = weakref.ref(viewer)
@@ -87,13 +100,9 @@ class Outputs:
                 layer.features = options["features"]
             return layer
         metadata = {OF: key[0], INDEX: key[1], ROLE: role, **options.pop("metadata", {})}
-        selected = set(viewer.layers.selection), viewer.layers.selection.active
-        layer = getattr(viewer, f"add_{kind}")(
-            data, metadata=metadata, **placed_like(parent, key[1]), **options
-        )
-        viewer.layers.selection.replace_selection(selected[0])
-        viewer.layers.selection.active = selected[1]
-        return layer
+        add = getattr(viewer, f"add_{kind}")
+        with same_selection(viewer):
+            return add(data, metadata=metadata, **placed_like(parent, key[1]), **options)
 
     def hide(self, image: OpenImage, role: str) -> None:
         """Remove the layer that plays `role`, if there is one."""
@@ -119,10 +128,11 @@ class Outputs:
         labels = result.segmentation.labels
         # napari finds a label's row by a column of this name
         features = result.table.rename(columns={"label": "index"})
-        if layer is not None and np.shares_memory(layer.data, labels):
-            layer.features = features
+        if layer is not None and np.array_equal(np.squeeze(layer.data), labels):
+            layer.features = features  # the same picture: its undo history stays
             return
-        self.show(
+        new = layer is None
+        layer = self.show(
             image,
             OBJECTS,
             labels.copy(),  # the user may paint on it
@@ -132,6 +142,15 @@ class Outputs:
             colormap=label_colors(),
             metadata={"recipe": dict(result.segmentation.recipe)},
         )
+        if new and layer is not None:
+            # strokes, and undoing them, which napari tells of only as of drawing anew
+            for emitter in (layer.events.paint, layer.events.set_data):
+                emitter.connect(partial(self._on_painted, weakref.ref(image)))
+
+    def _on_painted(self, image: weakref.ref[OpenImage], event: Any = None) -> None:
+        found = image()
+        if found is not None:
+            self.painted.emit(found)
 
     def _calibrate(self, image: OpenImage) -> None:
         """Give the image and all that lies on it the present pixel size."""

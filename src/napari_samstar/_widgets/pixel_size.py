@@ -3,38 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from qtpy.QtCore import QLocale, Qt
-from qtpy.QtGui import QDoubleValidator
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
-    QComboBox,
     QHBoxLayout,
     QLabel,
-    QLineEdit,
     QPushButton,
     QVBoxLayout,
     QWidget,
 )
 
+from napari_samstar._widgets.clicks import on_click
 from napari_samstar._widgets.context import Context
-from napari_samstar.io.units import calibration
+from napari_samstar._widgets.fields import number, number_of, unit_box
 from napari_samstar.types import SamStarError
 
-__all__ = ["PixelSizeEditor", "length"]
-
-#: Unit as pint knows it, and as it is written.
-UNITS = {"pm": "pm", "nm": "nm", "um": "µm", "mm": "mm"}
-
-
-def length(value: float, unit: str) -> str:
-    """Write a length in the unit that suits it: "3.25 mm"."""
-    pair, better = calibration(value, unit)
-    if pair is None:
-        return f"{value:.4g} {UNITS.get(unit, unit)}"
-    return f"{pair[0]:.3g} {UNITS.get(better, better)}"
+__all__ = ["PixelSizeEditor"]
 
 
 class PixelSizeEditor(QWidget):
@@ -50,14 +37,14 @@ class PixelSizeEditor(QWidget):
         super().__init__()
         self._context = context
         self._ends: list[np.ndarray[Any, Any]] = []
-        self._callback: Callable[..., Any] | None = None
+        self._unwatch: Callable[[], None] | None = None
 
-        self._size = _number("unknown")
+        self._size = number("unknown")
         self._size.setToolTip(
             "Side of one pixel. Read from the file where it says so; type it otherwise. Empty "
             "means unknown: then everything is measured in px."
         )
-        self._unit = _units()
+        self._unit = unit_box()
         self._draw = QPushButton("Scale bar")
         self._draw.setCheckable(True)
         self._draw.setToolTip("Measure the pixel size over the scale bar in the image: two clicks.")
@@ -67,9 +54,9 @@ class PixelSizeEditor(QWidget):
             row.addWidget(widget, stretch)
 
         self._bar = QWidget()
-        self._bar_length = _number("500")
+        self._bar_length = number("500")
         self._bar_length.setToolTip("What is written at the scale bar.")
-        self._bar_unit = _units()
+        self._bar_unit = unit_box()
         self._bar_hint = QLabel()
         self._bar_hint.setWordWrap(True)
         bar_row = QHBoxLayout()
@@ -113,7 +100,7 @@ class PixelSizeEditor(QWidget):
         image = self._context.image
         if image is None:
             return
-        source, value = image.state.source, _value(self._size)
+        source, value = image.state.source, number_of(self._size)
         if value is None:
             if source.pixel_size is not None and not self._size.text():
                 image.set_pixel_size(None, None)
@@ -131,36 +118,26 @@ class PixelSizeEditor(QWidget):
 
     def _measure(self, on: bool) -> None:
         """Begin or end looking for two clicks."""
-        callbacks = self._context.viewer.mouse_drag_callbacks
-        if self._callback in callbacks:
-            callbacks.remove(self._callback)
+        if self._unwatch is not None:
+            self._unwatch()
+            self._unwatch = None
         self._ends = []
         self._bar.setVisible(on)
         if on:
-            self._callback = self._clicked
-            callbacks.append(self._callback)
+            self._unwatch = on_click(self._context.viewer, self.click)
             self._bar_length.setFocus(Qt.FocusReason.OtherFocusReason)
             self._prompt()
 
     def _prompt(self) -> None:
-        if _value(self._bar_length) is None:
+        if number_of(self._bar_length) is None:
             text = "Type what is written at the bar, 500 for example."
         else:
             text = f"Click the {'other' if self._ends else 'left'} end of the bar in the image."
         self._bar_hint.setText(text)
 
-    def _clicked(self, viewer: Any, event: Any) -> Iterator[None]:
-        start = np.asarray(event.pos)
-        yield
-        while event.type == "mouse_move":
-            yield
-        if np.abs(np.asarray(event.pos) - start).max() > 4:
-            return  # the image was dragged
-        self.click(event.position)
-
     def click(self, position: tuple[float, ...]) -> None:
         """Take one end of the scale bar, in world coordinates; the second one calibrates."""
-        image, bar = self._context.image, _value(self._bar_length)
+        image, bar = self._context.image, number_of(self._bar_length)
         layer = None if image is None else self._context.outputs.image_layer(image)
         if image is None or layer is None or bar is None:
             self._prompt()
@@ -182,30 +159,3 @@ class PixelSizeEditor(QWidget):
 def _shown(pixel_size: tuple[float, float] | None) -> str:
     """Side of a pixel, or of the square of the same area."""
     return "" if pixel_size is None else f"{math.sqrt(math.prod(pixel_size)):.6g}"
-
-
-def _number(placeholder: str) -> QLineEdit:
-    line = QLineEdit()
-    line.setPlaceholderText(placeholder)
-    validator = QDoubleValidator(0.0, 1e12, 12)
-    validator.setLocale(QLocale(QLocale.Language.C))
-    line.setValidator(validator)
-    line.setMinimumWidth(60)
-    return line
-
-
-def _units() -> QComboBox:
-    box = QComboBox()
-    for unit, written in UNITS.items():
-        box.addItem(written, unit)
-    box.setCurrentIndex(box.findData("nm"))
-    box.setToolTip("Unit of the length beside it.")
-    return box
-
-
-def _value(line: QLineEdit) -> float | None:
-    try:
-        value = float(line.text().replace(",", "."))
-    except ValueError:
-        return None
-    return value if math.isfinite(value) and value > 0 else None

@@ -22,8 +22,8 @@ __all__ = ["DOCKS", "Workbench"]
 #: Module in this package and class of each page, in working order.
 DOCKS: tuple[tuple[str, str], ...] = (
     ("micrograph_dock", "MicrographDock"),
-    # ("segment_dock", "SegmentDock"),
-    # ("measure_dock", "MeasureDock"),
+    ("segment_dock", "SegmentDock"),
+    ("measure_dock", "MeasureDock"),
 )
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from napari_samstar.pipeline import RunResult
     from napari_samstar.session.image import ImageState
 
-__all__ = ["next_step"]
+__all__ = ["headline", "next_step"]
 
 
 def next_step(state: ImageState | None) -> str:
@@ -28,3 +29,19 @@ def next_step(state: ImageState | None) -> str:
     if not state.ready:
         return "Check the pixel size, then Prepare: the network looks at the image once."
     return "Say what you know of the objects in Segment, then press Segment."
+
+
+def headline(result: RunResult) -> str:
+    """Say what was found in a phrase: count, median size, coverage."""
+    from napari_samstar.measurements.summary import summarize
+
+    summary = summarize(result.table)
+    unit = result.segmentation.micrograph.unit
+    parts = [f"{summary['n']} object{'' if summary['n'] == 1 else 's'}"]
+    column = next((c for c in summary["columns"] if c.startswith("equivalent_diameter")), "")
+    median = summary["columns"].get(column, {}).get("median")
+    if median is not None:
+        parts.append(f"median diameter {median:.3g} {unit.replace('um', 'µm')}")
+    if summary["coverage"] is not None:
+        parts.append(f"{100 * summary['coverage']:.3g} % covered")
+    return ", ".join(parts)

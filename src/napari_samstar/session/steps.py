@@ -128,4 +128,12 @@ def export(state: ImageState, folder: str | Path) -> Generator[Progress, None, d
 def _in_pixels(state: ImageState) -> Prior:
     from napari_samstar.pipeline.optimizing import prior_in_pixels
 
+    prior = state.settings.prior
+    given = (prior.diameter, prior.size_unit), (prior.spacing, prior.spacing_unit)
+    physical = next((unit for pair, unit in given if pair is not None and unit != "px"), None)
+    if physical is not None and state.source.pixel_size is None:
+        raise SamStarError(
+            f"Sizes are given in {physical}, but the pixel size of '{state.source.name}' is not "
+            "known: give it on the page Image, or give the sizes in px."
+        )
     return prior_in_pixels(state.settings.prior, state.source.micrograph)

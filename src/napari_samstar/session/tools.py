@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import gc
+import importlib
+import os
 import queue
+import sys
 import threading
 from collections.abc import Callable, Generator
 from typing import Any, TypeVar
@@ -11,7 +16,7 @@ from typing import Any, TypeVar
 from napari_samstar.cache import Store
 from napari_samstar.types import Progress
 
-__all__ = ["NO_MODEL", "Tools", "reported"]
+__all__ = ["NO_MODEL", "Tools", "import_engine", "reported"]
 
 T = TypeVar("T")
 
@@ -40,12 +45,13 @@ class Tools:
         Sam or None
             None where `name` is "none".
         """
+        yield Progress("starting the engine", 0, 1)
+        import_engine()
         if name == NO_MODEL:
             return None
         if self._loaded is not None and self._loaded[0] == (name, device):
             return self._loaded[1]
         yield Progress("loading the network", 0, 1)
-        import_engine()
         from napari_samstar.sam.zoo import load_model
 
         self._loaded = None  # two large models at once may not fit
@@ -55,23 +61,43 @@ class Tools:
 
 
 def import_engine() -> None:
-    """Import PyTorch and the pipeline without long pauses for the window.
+    """Import PyTorch and the pipeline, safely and without long pauses for the window.
 
-    Each full garbage collection walks all objects while no other thread can run, and so large an
-    import sets off several. So it is off meanwhile, and what was imported is not walked again.
+    Every command that needs them calls this first. Each full garbage collection walks all objects
+    while no other thread can run, and so large an import sets off several; so it is off meanwhile,
+    and what was imported is not walked again.
     """
+    if "napari_samstar.sam.zoo" in sys.modules:
+        return
     collecting = gc.isenabled()
     gc.disable()
     try:
-        import torch  # noqa: F401
-
+        _import_triton()
         import napari_samstar.pipeline
         import napari_samstar.sam.zoo  # noqa: F401
 
         gc.freeze()
+        atexit.register(gc.unfreeze)  # so that what was imported can be taken down at the end
     finally:
         if collecting:
             gc.enable()
+
+
+def _import_triton() -> None:
+    """Import Triton so that it sees its own LLVM, and not the one of a window that was drawn.
+
+    PyTorch's Linux packages import Triton, which contains LLVM. Where Mesa has drawn before, with
+    another LLVM, the two mix and the process dies, unless Triton's library prefers its own symbols.
+    """
+    if "triton" in sys.modules or not hasattr(os, "RTLD_DEEPBIND"):
+        return
+    flags = sys.getdlopenflags()
+    sys.setdlopenflags(flags | os.RTLD_DEEPBIND)
+    try:
+        with contextlib.suppress(ImportError):  # it is no part of PyTorch for the CPU alone
+            importlib.import_module("triton")
+    finally:
+        sys.setdlopenflags(flags)
 
 
 class _Stopped(Exception):

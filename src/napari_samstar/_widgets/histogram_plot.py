@@ -1,0 +1,111 @@
+"""Histogram of one measure, with a range on it that filters."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+from napari.settings import get_settings
+from napari.utils.theme import get_theme
+from numpy.typing import NDArray
+from qtpy import API_NAME
+from qtpy.QtCore import QSize
+from qtpy.QtGui import QColor, QPalette
+from qtpy.QtWidgets import QVBoxLayout, QWidget
+
+from napari_samstar._widgets.qt import Signal
+from napari_samstar.measurements.histogram import Histogram
+
+# it would take the first binding that it finds
+os.environ.setdefault("PYQTGRAPH_QT_LIB", API_NAME)
+import pyqtgraph as pg
+
+__all__ = ["HistogramPlot"]
+
+
+class HistogramPlot(QWidget):
+    """Bars in the colors of the theme, and a range that a person drags."""
+
+    #: Lowest and highest value of the range, or None twice where it holds all.
+    range_changed = Signal(object, object)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._plot = pg.PlotWidget()
+        self._plot.setMenuEnabled(False)
+        self._plot.hideButtons()
+        self._plot.setMouseEnabled(x=False, y=False)
+        self._bars = pg.BarGraphItem(x0=[], x1=[], height=[])
+        self._plot.addItem(self._bars)
+        self._range = pg.LinearRegionItem(swapMode="sort")
+        self._range.setZValue(10)
+        self._range.sigRegionChanged.connect(self._on_range)
+        self._plot.addItem(self._range)
+        self._edges: NDArray[np.float64] = np.zeros(0)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._plot)
+        self.setToolTip("Drag the edges of the shaded range: the table shows what lies within.")
+        self._paint()
+
+    def sizeHint(self) -> QSize:
+        """Leave room for the table."""
+        return QSize(300, 150)
+
+    def minimumSizeHint(self) -> QSize:
+        """Stay readable."""
+        return QSize(150, 110)
+
+    def show_histogram(self, counted: Histogram) -> None:
+        """Draw a histogram; the range holds all of it."""
+        self._edges = counted.edges
+        self._bars.setOpts(x0=counted.edges[:-1], x1=counted.edges[1:], height=counted.counts)
+        self._plot.setLabel("left", "objects")
+        low, high = float(counted.edges[0]), float(counted.edges[-1])
+        margin = 0.03 * (high - low)
+        self._plot.setXRange(low - margin, high + margin, padding=0)
+        self._plot.setYRange(0, max(1, int(counted.counts.max(initial=0))), padding=0.05)
+        self._range.blockSignals(True)
+        self._range.setBounds((low - margin, high + margin))
+        self._range.setRegion((low - margin, high + margin))
+        self._range.blockSignals(False)
+
+    def set_range(self, low: float, high: float) -> None:
+        """Put the range where a person would have dragged it."""
+        self._range.setRegion((low, high))
+
+    def changeEvent(self, event: Any) -> None:
+        """Follow the theme."""
+        super().changeEvent(event)
+        if event.type() in (event.Type.PaletteChange, event.Type.StyleChange):
+            self._paint()
+
+    def showEvent(self, event: Any) -> None:
+        """Follow the theme, which is known once the widget is in its window."""
+        super().showEvent(event)
+        self._paint()
+
+    def _paint(self) -> None:
+        palette = self.palette()
+        text = palette.color(QPalette.ColorRole.WindowText)
+        bar = QColor(get_theme(get_settings().appearance.theme).current.as_hex())
+        self._plot.setBackground(palette.color(QPalette.ColorRole.Window))
+        for side in ("bottom", "left"):
+            axis = self._plot.getAxis(side)
+            axis.setPen(text)
+            axis.setTextPen(text)
+        self._bars.setOpts(brush=bar, pen=palette.color(QPalette.ColorRole.Window))
+        shade = pg.mkColor(text)
+        shade.setAlpha(25)
+        self._range.setBrush(shade)
+        self._range.setHoverBrush(shade)
+        for line in self._range.lines:
+            line.setPen(pg.mkPen(text, width=2))
+
+    def _on_range(self) -> None:
+        low, high = self._range.getRegion()
+        if self._edges.size and low < self._edges[0] and high > self._edges[-1]:
+            self.range_changed.emit(None, None)
+        else:
+            self.range_changed.emit(float(low), float(high))

@@ -1,0 +1,229 @@
+"""The last step: the table linked with the picture, histograms, and export with the recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from napari.utils.notifications import show_error, show_info
+from qtpy.QtCore import QSize
+from qtpy.QtWidgets import QApplication, QComboBox, QFileDialog, QGridLayout, QPushButton
+
+from napari_samstar._widgets.clicks import on_click
+from napari_samstar._widgets.dock import Dock
+from napari_samstar._widgets.highlight import highlight
+from napari_samstar._widgets.outputs import OBJECTS
+from napari_samstar._widgets.table_view import TableView, header
+from napari_samstar.session import OpenImage
+from napari_samstar.session.advice import headline
+from napari_samstar.types import SamStarError
+
+__all__ = ["MeasureDock"]
+
+_NOT_MEASURES = ("label", "centroid", "touches_border")
+
+
+class MeasureDock(Dock):
+    """Shows what was measured, and gives it away."""
+
+    title = "Measure"
+    tip = "The table of objects, linked with the picture; histograms; export with the recipe."
+
+    def build(self) -> None:
+        """Make the widgets."""
+        self._unwatch: Callable[[], None] | None = None
+        self._plot: Any = None  # pyqtgraph is loaded with the first table
+        self._found = self.note("Nothing is segmented yet.")
+        self.body.addWidget(self._found)
+        form = self.form()
+        self._column = QComboBox()
+        self._column.setToolTip("Measure whose histogram is drawn; objects at the border stay out.")
+        self._column.currentIndexChanged.connect(self._draw)
+        self.needs(self._column, _has_result)
+        form.addRow("Histogram of", self._column)
+        self._plot_at = self.body.count()
+        self._shown = self.note()
+        self.body.addWidget(self._shown)
+        self.table = TableView()
+        self.table.chosen.connect(self._on_rows)
+        self.table.setMinimumHeight(120)
+        self.body.addWidget(self.table, 1)
+
+        buttons = QGridLayout()
+        for place, (text, tip, slot, condition, idle) in enumerate(
+            (
+                (
+                    "Copy table",
+                    "Copies the rows that are shown, to paste into a spreadsheet.",
+                    self.copy,
+                    _has_result,
+                    False,
+                ),
+                (
+                    "Export ...",
+                    "Writes label image, table, summary, COCO masks, overlay and recipe into a "
+                    "folder; the label image opens calibrated in Fiji.",
+                    self._ask_folder,
+                    _has_result,
+                    True,
+                ),
+                (
+                    "Repeat a recipe ...",
+                    "Opens a .recipe.json from an export, takes over all its settings, and "
+                    "segments this image in the same way.",
+                    self._ask_recipe,
+                    None,
+                    True,
+                ),
+            )
+        ):
+            button = QPushButton(text)
+            button.setToolTip(tip)
+            button.clicked.connect(slot)
+            self.needs(button, condition, idle)
+            buttons.addWidget(button, place // 2, place % 2)
+        self.body.addLayout(buttons)
+
+    def sizeHint(self) -> QSize:
+        """Ask for a table of some rows."""
+        return QSize(360, 480)
+
+    def refresh(self, image: OpenImage | None, names: frozenset[str]) -> None:
+        """Show the table of the image's result."""
+        if "result" not in names:
+            return
+        result = None if image is None else image.state.result
+        table = None if result is None else result.table
+        chosen = self._column.currentData()
+        self.table.rows.set_table(table)
+        self.table.resizeColumnsToContents()
+        self._found.setText("Nothing is segmented yet." if result is None else headline(result))
+        self._column.blockSignals(True)
+        self._column.clear()
+        if table is not None:
+            units = table.attrs.get("units", {})
+            for name in table.columns:
+                if not name.startswith(_NOT_MEASURES):
+                    self._column.addItem(header(name, units.get(name, "")), name)
+            # the same measure may have another unit now
+            stem = "equivalent_diameter" if chosen is None else chosen.rsplit("_", 1)[0]
+            names_of = [self._column.itemData(k) for k in range(self._column.count())]
+            wanted = chosen if chosen in names_of else None
+            wanted = wanted or next((n for n in names_of if n.startswith(stem)), names_of[0])
+            self._column.setCurrentIndex(names_of.index(wanted))
+        self._column.blockSignals(False)
+        self._draw()
+
+    def copy(self) -> None:
+        """Copy the rows that are shown."""
+        clipboard = QApplication.clipboard()
+        if clipboard is not None:
+            clipboard.setText(self.table.rows.text())
+            show_info(f"{self.table.rows.rowCount()} rows copied.")
+
+    def export(self, folder: str | Path) -> None:
+        """Write everything into `folder`."""
+        image = self.image
+        if image is not None:
+            self.context.jobs.start(
+                f"Exporting {image.state.source.name}",
+                image.export_steps(folder),
+                done=lambda files: show_info(f"{len(files)} files written to {folder}."),
+            )
+
+    def repeat(self, path: str | Path) -> None:
+        """Segment the image as a recipe says."""
+        from napari_samstar.recipe import Recipe
+
+        image = self.image
+        if image is None:
+            return
+        try:
+            image.use_recipe(Recipe.read(path))
+        except SamStarError as err:
+            show_error(str(err))
+            return
+        self.run("Repeating a recipe on", OpenImage.segment_steps)
+
+    def pick(self, position: tuple[float, ...]) -> None:
+        """Select the row of the object at a position of the world."""
+        image = self.image
+        layer = None if image is None else self.context.outputs.layer(image, OBJECTS)
+        if image is None or layer is None:
+            return
+        value = layer.get_value(position, world=True)
+        label = int(value) if value else None
+        self.table.choose(label)
+        highlight(self.context, image, [] if label is None else [label])
+
+    def showEvent(self, event: Any) -> None:
+        """Take clicks while the table is seen."""
+        super().showEvent(event)
+        if self._unwatch is None:
+            self._unwatch = on_click(self.context.viewer, self.pick, plain=True)
+
+    def hideEvent(self, event: Any) -> None:
+        """Leave clicks alone while the table is not seen."""
+        super().hideEvent(event)
+        if self._unwatch is not None:
+            self._unwatch()
+            self._unwatch = None
+
+    def _on_rows(self, labels: list[int]) -> None:
+        if self.image is not None:
+            highlight(self.context, self.image, labels)
+
+    def _draw(self) -> None:
+        image, column = self.image, self._column.currentData()
+        result = None if image is None else image.state.result
+        if self._plot is not None:
+            self._plot.setVisible(result is not None)
+        if result is None or column is None:
+            self._shown.clear()
+            return
+        from napari_samstar.measurements.histogram import histogram
+
+        if self._plot is None:
+            from napari_samstar._widgets.histogram_plot import HistogramPlot
+
+            self._plot = HistogramPlot()
+            self._plot.range_changed.connect(self._filter)
+            self.body.insertWidget(self._plot_at, self._plot)
+        self._plot.show_histogram(histogram(result.table, column))
+        self._filter(None, None)
+
+    def _filter(self, low: float | None, high: float | None) -> None:
+        image, column = self.image, self._column.currentData()
+        result = None if image is None else image.state.result
+        if result is None or column is None:
+            return
+        values = result.table[column].to_numpy(np.float64)
+        kept = np.ones(len(values), np.bool_)
+        if low is not None and high is not None:
+            kept = (values >= low) & (values <= high)
+        self.table.rows.keep(kept)
+        if kept.all():
+            self._shown.setText(f"All {len(kept)} objects.")
+        else:
+            title = self._column.currentText()
+            self._shown.setText(
+                f"{kept.sum()} of {len(kept)} objects, with {title} from {low:.4g} to {high:.4g}."
+            )
+
+    def _ask_folder(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self, "Folder to export into")
+        if folder:
+            self.export(folder)
+
+    def _ask_recipe(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(
+            self, "Recipe to repeat", "", "Recipes (*.recipe.json);;All files (*)"
+        )
+        if path:
+            self.repeat(path)
+
+
+def _has_result(image: OpenImage) -> bool:
+    return image.state.result is not None

@@ -1,0 +1,136 @@
+"""The second step: what is known of the objects, and the segmentation that fits it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QComboBox, QPushButton
+from superqt import QLabeledRangeSlider
+
+from napari_samstar._widgets.dock import Dock
+from napari_samstar._widgets.fields import RangeEditor
+from napari_samstar.rewards.presets import PRESETS
+from napari_samstar.session import OpenImage
+from napari_samstar.session.advice import headline
+from napari_samstar.settings import Prior
+
+__all__ = ["SegmentDock"]
+
+_SHAPES = {None: "any", "round": "round", "compact": "compact", "irregular": "irregular"}
+_POLARITIES = {None: "either", "dark": "darker than around", "bright": "brighter than around"}
+
+
+class SegmentDock(Dock):
+    """Asks what the objects look like, and segments."""
+
+    title = "Segment"
+    tip = "What you know of the objects, and the segmentation that fits it best."
+
+    def build(self) -> None:
+        """Make the widgets."""
+        self.body.addWidget(self.note("What you know of the objects; leave open what you do not."))
+        form = self.form()
+        self._preset = QComboBox()
+        self._preset.addItem("choose a kind of sample", None)
+        for name, preset in PRESETS.items():
+            self._preset.addItem(preset.title, name)
+            tip = (self._preset.count() - 1, preset.description, Qt.ItemDataRole.ToolTipRole)
+            self._preset.setItemData(*tip)
+        self._preset.setToolTip("Fills in what is true of most samples of a kind.")
+        self._preset.activated.connect(self._on_preset)
+        self.needs(self._preset)
+        form.addRow("Start from", self._preset)
+        self._size = RangeEditor("Smallest and largest object: diameter of the disc of its area.")
+        self._size.changed.connect(lambda pair, unit: self._know(diameter=pair, size_unit=unit))
+        form.addRow("Diameter", self._size)
+        self._shape = _choice(
+            _SHAPES,
+            "Round as discs; compact: without bays or holes, as grains; irregular: anything else.",
+        )
+        self._shape.activated.connect(lambda: self._know(shape=self._shape.currentData()))
+        form.addRow("Shape", self._shape)
+        self._polarity = _choice(_POLARITIES, "Whether objects are darker or brighter than around.")
+        self._polarity.activated.connect(lambda: self._know(polarity=self._polarity.currentData()))
+        form.addRow("They are", self._polarity)
+        self._coverage = QLabeledRangeSlider(Qt.Orientation.Horizontal)
+        self._coverage.setRange(0, 100)
+        self._coverage.setEdgeLabelMode(QLabeledRangeSlider.EdgeLabelMode.NoLabel)
+        self._coverage.setToolTip(
+            "Share of the image that the objects fill, percent. From 0 to 100 means unknown."
+        )
+        self._coverage.sliderReleased.connect(self._on_coverage)
+        form.addRow("They fill, %", self._coverage)
+        for widget in (self._size, self._shape, self._polarity, self._coverage):
+            self.needs(widget)
+        self._also = self.note()
+        self.body.addWidget(self._also)
+
+        self._button = QPushButton("Segment")
+        self._button.setToolTip(
+            "Chooses, of all masks on offer, those that fit best what you know. Takes seconds once "
+            "the image is prepared, and prepares it first otherwise."
+        )
+        self._button.clicked.connect(lambda: self.run("Segmenting", OpenImage.segment_steps))
+        self.needs(self._button, idle=True)
+        self.body.addWidget(self._button)
+        self._found = self.note()
+        self.body.addWidget(self._found)
+        self.body.addStretch(1)
+
+    def refresh(self, image: OpenImage | None, names: frozenset[str]) -> None:
+        """Show the prior and what was found with it."""
+        prior = Prior() if image is None else image.state.settings.prior
+        if names & {"settings", "source"}:
+            unit = prior.size_unit
+            if prior.diameter is None and image is not None:
+                unit = image.state.source.unit
+            self._size.set_value(prior.diameter, unit)
+            self._shape.setCurrentIndex(self._shape.findData(prior.shape))
+            self._polarity.setCurrentIndex(self._polarity.findData(prior.polarity))
+            low, high = prior.coverage or (0.0, 1.0)
+            self._coverage.setValue((round(100 * low), round(100 * high)))
+            self._also.setText(_also_known(prior))
+            self._also.setVisible(bool(self._also.text()))
+        result = None if image is None else image.state.result
+        self._found.setText("" if result is None else headline(result))
+
+    def _know(self, **known: Any) -> None:
+        if self.image is not None:
+            prior = self.image.state.settings.prior.model_copy(update=known)
+            self.image.set_settings(prior=prior)
+
+    def _on_coverage(self) -> None:
+        low, high = self._coverage.value()
+        self._know(coverage=None if (low, high) == (0, 100) else (low / 100, high / 100))
+
+    def _on_preset(self) -> None:
+        name = self._preset.currentData()
+        if name is None or self.image is None:
+            return
+        known = self.image.state.settings.prior
+        sizes = {"diameter": known.diameter, "size_unit": known.size_unit}
+        self.image.set_settings(prior=PRESETS[name].prior.model_copy(update=sizes))
+
+
+def _choice(choices: dict[Any, str], tip: str) -> QComboBox:
+    box = QComboBox()
+    for value, label in choices.items():
+        box.addItem(label, value)
+    box.setToolTip(tip)
+    return box
+
+
+def _also_known(prior: Prior) -> str:
+    """Say what the prior holds that has no editor here."""
+    parts = []
+    if prior.count is not None:
+        parts.append(f"{prior.count[0]} to {prior.count[1]} of them")
+    if prior.spacing is not None:
+        low, high = prior.spacing
+        parts.append(f"neighbors {low:g} to {high:g} {prior.spacing_unit} apart")
+    if prior.overlap is not None:
+        parts.append(f"overlapping by {100 * prior.overlap:g} % at most")
+    if prior.materials is not None:
+        parts.append(f"of {prior.materials} materials")
+    return f"Also taken as known: {', '.join(parts)}." if parts else ""

@@ -1,0 +1,453 @@
+"""The pages of the workbench on napari's viewer model: no window is needed to fill in forms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+from napari.utils.notifications import Notification, notification_manager
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QApplication
+
+from napari_samstar._widgets.context import Context, context_of
+from napari_samstar._widgets.measure_dock import MeasureDock
+from napari_samstar._widgets.micrograph_dock import MicrographDock
+from napari_samstar._widgets.outputs import OBJECTS, VIEW
+from napari_samstar._widgets.segment_dock import SegmentDock
+from napari_samstar._widgets.workbench import Workbench
+from napari_samstar.session.tools import NO_MODEL
+from napari_samstar.settings import Prior
+
+
+@pytest.fixture
+def viewer() -> ViewerModel:
+    return ViewerModel()
+
+
+@pytest.fixture
+def context(viewer: ViewerModel, qtbot: Any) -> Iterator[Context]:
+    context = context_of(viewer)
+    yield context
+    context.close()
+    qtbot.waitUntil(lambda: not (context.jobs.busy or context.quick_jobs.busy))
+
+
+@pytest.fixture
+def discs(rng: np.random.Generator) -> np.ndarray:
+    """Nine dark discs of 16 px diameter."""
+    yy, xx = np.mgrid[:120, :120]
+    image = np.full((120, 120), 180.0)
+    for y in (20, 60, 100):
+        for x in (20, 60, 100):
+            image[(yy - y) ** 2 + (xx - x) ** 2 <= 64] = 60.0
+    return image + rng.normal(0.0, 3.0, image.shape)
+
+
+@pytest.fixture
+def film(viewer: ViewerModel, context: Context, discs: np.ndarray) -> Any:
+    """The discs as a layer, 0.5 nm a pixel, to be segmented without a network."""
+    layer = viewer.add_image(discs, name="film", scale=(0.5, 0.5), units=("nm", "nm"))
+    assert context.image is not None
+    context.image.update(model=NO_MODEL)
+    context.image.set_settings(
+        prior=Prior(diameter=(7, 9), size_unit="nm", shape="round", polarity="dark")
+    )
+    return layer
+
+
+@pytest.fixture
+def told() -> Iterator[list[str]]:
+    sentences: list[str] = []
+
+    def keep(notification: Notification) -> None:
+        sentences.append(notification.message)
+
+    notification_manager.notification_ready.connect(keep)
+    yield sentences
+    notification_manager.notification_ready.disconnect(keep)
+
+
+def wait(qtbot: Any, context: Context) -> None:
+    qtbot.waitUntil(lambda: not (context.jobs.busy or context.quick_jobs.busy), timeout=60_000)
+
+
+def page(qtbot: Any, viewer: ViewerModel, dock: Any) -> Any:
+    made = dock(viewer)
+    qtbot.addWidget(made)
+    return made
+
+
+def state(context: Context) -> Any:
+    assert context.image is not None
+    return context.image.state
+
+
+# Image
+
+
+def test_the_image_page_shows_what_the_file_says(
+    viewer: ViewerModel, context: Context, film: Any, qtbot: Any
+) -> None:
+    dock = page(qtbot, viewer, MicrographDock)
+    assert dock._name.text() == "film"
+    assert dock._size.text() == "120 x 120 px, float64"
+    assert dock._pixel._size.text() == "0.5"
+    assert dock._pixel._unit.currentText() == "nm"
+    assert dock._field.text() == "60 nm x 60 nm"
+
+
+def test_a_typed_pixel_size_reaches_the_layers(
+    viewer: ViewerModel, context: Context, film: Any, qtbot: Any
+) -> None:
+    dock = page(qtbot, viewer, MicrographDock)
+    dock._pixel._size.setText("2.5")
+    dock._pixel._unit.setCurrentIndex(dock._pixel._unit.findData("um"))
+    dock._pixel._typed()
+    assert (state(context).source.pixel_size, state(context).source.unit) == ((2.5, 2.5), "um")
+    np.testing.assert_allclose(film.scale, [2.5, 2.5])
+    assert [str(unit) for unit in film.units] == ["micrometer", "micrometer"]
+    dock._pixel._size.setText("")
+    dock._pixel._typed()
+    assert state(context).source.pixel_size is None
+    assert dock._field.text() == "120 x 120 px"
+
+
+def test_two_clicks_on_the_scale_bar_calibrate(
+    viewer: ViewerModel, context: Context, discs: np.ndarray, qtbot: Any
+) -> None:
+    viewer.add_image(discs)
+    editor = page(qtbot, viewer, MicrographDock)._pixel
+    callbacks = list(viewer.mouse_drag_callbacks)
+    editor._draw.setChecked(True)
+    editor.click((110.0, 10.0))
+    assert "Type what is written" in editor._bar_hint.text()
+    editor._bar_length.setText("200")
+    editor._bar_unit.setCurrentIndex(editor._bar_unit.findData("um"))
+    editor._prompt()
+    editor.click((110.0, 10.0))
+    editor.click((110.0, 10.0))  # the same end twice says nothing
+    assert "other end" in editor._bar_hint.text()
+    editor.click((110.0, 60.0))
+    assert state(context).source.pixel_size == (4.0, 4.0)
+    assert not editor._draw.isChecked()
+    assert viewer.mouse_drag_callbacks == callbacks
+
+
+def test_the_calibration_of_a_layer_that_a_script_sets_is_seen(
+    viewer: ViewerModel, context: Context, film: Any, qtbot: Any
+) -> None:
+    film.scale = (3.0, 3.0)
+    film.units = ("um", "um")
+    qtbot.waitUntil(lambda: state(context).source.unit == "um")
+    assert state(context).source.pixel_size == (3.0, 3.0)
+
+
+def test_what_the_network_sees_follows_the_contrast(
+    viewer: ViewerModel, context: Context, film: Any, qtbot: Any
+) -> None:
+    dock = page(qtbot, viewer, MicrographDock)
+    dock._view.setChecked(True)
+    wait(qtbot, context)
+    seen = context.outputs.layer(context.image, VIEW)
+    before = np.array(seen.data)
+    np.testing.assert_allclose(seen.scale, film.scale)
+    dock._contrast.editor("invert").setChecked(True)
+    wait(qtbot, context)
+    np.testing.assert_array_equal(seen.data, 255 - before)
+    assert viewer.layers.selection.active is film
+    dock._view.setChecked(False)
+    assert context.outputs.layer(context.image, VIEW) is None
+
+
+def test_preparing_tells_what_is_on_offer(
+    viewer: ViewerModel, context: Context, film: Any, qtbot: Any
+) -> None:
+    dock = page(qtbot, viewer, MicrographDock)
+    dock._prepare.click()
+    assert not dock._prepare.isEnabled()
+    wait(qtbot, context)
+    assert "masks are on offer" in dock._state.text()
+    dock._contrast.editor("gamma").setValue(2.0)
+    assert "prepare again" in dock._state.text()
+    assert dock._prepare.isEnabled()
+
+
+def test_models_are_listed_with_their_state_and_licence(
+    viewer: ViewerModel, context: Context, film: Any, qtbot: Any
+) -> None:
+    dock = page(qtbot, viewer, MicrographDock)
+    names = [dock._model.itemText(k) for k in range(dock._model.count())]
+    assert "samstar-tiny: bundled" in names
+    assert "vit_b: to download, 375 MB" in names
+    dock._model.setCurrentIndex(names.index("vit_b: to download, 375 MB"))
+    dock._on_model()
+    assert state(context).model == "vit_b"
+    assert "Apache-2.0" in dock._about.text()
+
+
+# Segment
+
+
+def test_what_is_known_is_filled_in_and_kept(
+    viewer: ViewerModel, context: Context, film: Any, qtbot: Any
+) -> None:
+    dock = page(qtbot, viewer, SegmentDock)
+    assert dock._size.value() == ((7.0, 9.0), "nm")
+    dock._preset.setCurrentIndex(dock._preset.findData("grains"))
+    dock._on_preset()
+    prior = state(context).settings.prior
+    assert (prior.shape, prior.diameter) == ("compact", (7.0, 9.0)), "a preset assumes no size"
+    dock._size._high.setText("12")
+    dock._size._edited()
+    dock._shape.setCurrentIndex(0)
+    dock._shape.activated.emit(0)
+    dock._coverage.setValue((20, 60))
+    dock._on_coverage()
+    prior = state(context).settings.prior
+    assert (prior.shape, prior.diameter, prior.coverage) == (None, (7.0, 12.0), (0.2, 0.6))
+    dock._size._low.clear()
+    dock._size._high.clear()
+    dock._size._edited()
+    assert state(context).settings.prior.diameter is None
+
+
+def test_segmenting_shows_objects_in_nanometers(
+    viewer: ViewerModel, context: Context, film: Any, qtbot: Any
+) -> None:
+    dock = page(qtbot, viewer, SegmentDock)
+    dock._button.click()
+    wait(qtbot, context)
+    objects = context.outputs.layer(context.image, OBJECTS)
+    assert objects.name == "film objects"
+    np.testing.assert_array_equal(objects.extent.world, film.extent.world)
+    centers = [objects.data[y, x] for y in (20, 60, 100) for x in (20, 60, 100)]
+    assert len(set(centers) - {0}) == 9
+    assert "nm" in dock._found.text()
+    assert viewer.layers.selection.active is film, "the new layer took the selection"
+    # a second run renews the same layer
+    dock._button.click()
+    wait(qtbot, context)
+    assert [layer.name for layer in viewer.layers] == ["film", "film objects"]
+
+
+def test_sizes_in_nm_without_a_pixel_size_get_a_sentence(
+    viewer: ViewerModel, context: Context, film: Any, qtbot: Any, told: list[str]
+) -> None:
+    dock = page(qtbot, viewer, SegmentDock)
+    context.image.set_pixel_size(None, None)
+    dock._button.click()
+    wait(qtbot, context)
+    assert len(told) == 1
+    assert "give it on the page Image" in told[0]
+
+
+# Measure
+
+
+@pytest.fixture
+def measured(viewer: ViewerModel, context: Context, film: Any, qtbot: Any) -> MeasureDock:
+    dock = page(qtbot, viewer, MeasureDock)
+    context.run("Segmenting", context.image, context.image.segment_steps())
+    wait(qtbot, context)
+    return dock
+
+
+def test_a_row_outlines_its_object_and_a_click_finds_its_row(
+    viewer: ViewerModel, context: Context, measured: MeasureDock
+) -> None:
+    table = state(context).result.table
+    label = int(context.outputs.layer(context.image, OBJECTS).data[60, 20])
+    measured.pick((30.0, 10.0))  # nm
+    assert measured.table.labels() == [label]
+    outline = viewer.layers["film selected"]
+    np.testing.assert_allclose(outline.data[0].mean(0), [60, 20], atol=1.5)
+    assert measured.table.rows.rowCount() == len(table)
+    measured.table.selectRow(measured.table.rows.row(label))
+    np.testing.assert_allclose(outline.data[0].mean(0), [60, 20], atol=1.5)
+    measured.pick((1e6, 1e6))
+    assert measured.table.labels() == []
+    assert "film selected" not in viewer.layers
+
+
+def test_the_range_on_the_histogram_filters_and_copy_takes_what_is_shown(
+    context: Context, measured: MeasureDock
+) -> None:
+    table = state(context).result.table
+    assert measured._column.currentText() == "equivalent diameter, nm"
+    diameters = table["equivalent_diameter_nm"]
+    wanted = diameters.between(7.5, 8.5)
+    measured._plot.set_range(7.5, 8.5)
+    assert measured.table.rows.rowCount() == wanted.sum() >= 9
+    measured.copy()
+    lines = QApplication.clipboard().text().splitlines()
+    assert lines[0].split("\t") == list(table.columns)
+    assert len(lines) == 1 + wanted.sum()
+    measured._column.setCurrentIndex(0)
+    assert measured.table.rows.rowCount() == len(table)
+
+
+def test_a_heading_sorts(context: Context, measured: MeasureDock) -> None:
+    table = state(context).result.table
+    column = list(table.columns).index("area_nm2")
+    measured.table.sortByColumn(column, Qt.SortOrder.DescendingOrder)
+    shown = [measured.table.rows.label(row) for row in range(len(table))]
+    areas = table.set_index("label")["area_nm2"].loc[shown].to_numpy()
+    assert (np.diff(areas) <= 0).all()
+
+
+def test_a_new_pixel_size_renews_the_table(
+    context: Context, measured: MeasureDock, qtbot: Any
+) -> None:
+    before = state(context).result.table["equivalent_diameter_nm"].to_numpy()
+    context.image.set_pixel_size(1.0, "um")
+    wait(qtbot, context)
+    after = state(context).result.table["equivalent_diameter_um"].to_numpy()
+    np.testing.assert_allclose(after, 2 * before)
+    assert measured._column.currentText() == "equivalent diameter, µm"
+
+
+def test_what_is_painted_by_hand_is_measured(
+    context: Context, measured: MeasureDock, qtbot: Any
+) -> None:
+    objects = context.outputs.layer(context.image, OBJECTS)
+    count = len(state(context).result.table)
+    objects.fill((60, 20), 0)
+    qtbot.waitUntil(lambda: len(state(context).result.table) == count - 1)
+    assert measured.table.rows.rowCount() == count - 1
+    objects.undo()
+    qtbot.waitUntil(lambda: len(state(context).result.table) == count)
+
+
+def test_export_and_repeating_its_recipe(
+    viewer: ViewerModel,
+    context: Context,
+    measured: MeasureDock,
+    qtbot: Any,
+    tmp_path: Path,
+    told: list[str],
+) -> None:
+    measured.export(tmp_path)
+    wait(qtbot, context)
+    assert "files written" in told[-1]
+    labels = state(context).result.segmentation.labels
+    context.image.set_settings(prior=Prior())
+    measured.repeat(tmp_path / "film.recipe.json")
+    wait(qtbot, context)
+    np.testing.assert_array_equal(state(context).result.segmentation.labels, labels)
+    measured.repeat(tmp_path / "film.table.csv")
+    assert "not a recipe" in told[-1]
+
+
+def test_a_folder_that_cannot_be_written_gets_a_sentence(
+    context: Context, measured: MeasureDock, qtbot: Any, tmp_path: Path, told: list[str]
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    measured.export(tmp_path / "file")
+    wait(qtbot, context)
+    assert str(tmp_path / "file") in told[-1]
+
+
+# Workbench, several images, what is no micrograph
+
+
+def test_without_an_image_nothing_can_be_pressed(viewer: ViewerModel, qtbot: Any) -> None:
+    bench = Workbench(viewer)
+    qtbot.addWidget(bench)
+    assert "Open a micrograph" in bench._advice.text()
+    assert not bench.docks[0]._prepare.isEnabled()
+    assert not bench.docks[1]._button.isEnabled()
+    assert bench.pages.count() == len(bench.docks)
+
+
+def test_two_images_keep_their_own_state(
+    viewer: ViewerModel, context: Context, film: Any, discs: np.ndarray, qtbot: Any
+) -> None:
+    dock = page(qtbot, viewer, MicrographDock)
+    first = context.image
+    other = viewer.add_image(discs.T.copy(), name="other")
+    assert context.image is not first
+    assert dock._name.text() == "other"
+    assert dock._pixel._size.text() == ""
+    viewer.layers.selection.active = film
+    assert context.image is first
+    viewer.layers.remove(film)
+    assert dock._name.text() == "other"
+    viewer.layers.remove(other)
+    assert context.image is None
+
+
+def test_each_frame_of_a_stack_is_an_image_of_its_own(
+    viewer: ViewerModel, context: Context, discs: np.ndarray, qtbot: Any
+) -> None:
+    stack = np.stack([discs, discs[::-1], discs.T])
+    layer = viewer.add_image(stack, name="series", scale=(1, 0.5, 0.5), units=("s", "nm", "nm"))
+    dock = page(qtbot, viewer, MicrographDock)
+    viewer.dims.set_point(0, 1)
+    assert "frame 2 of 3" in dock._size.text()
+    context.image.update(model=NO_MODEL)
+    context.run("Segmenting", context.image, context.image.segment_steps())
+    wait(qtbot, context)
+    objects = context.outputs.layer(context.image, OBJECTS)
+    np.testing.assert_allclose(objects.extent.world[:, 0], [1, 1])
+    np.testing.assert_allclose(objects.extent.world[:, 1:], layer.extent.world[:, 1:])
+    second = context.image
+    viewer.dims.set_point(0, 2)
+    assert state(context).result is None
+    viewer.dims.set_point(0, 1)
+    assert context.image is second
+
+
+def test_a_color_image_is_segmented_by_its_colors(
+    viewer: ViewerModel, context: Context, discs: np.ndarray, qtbot: Any
+) -> None:
+    rgb = np.stack([discs, 0 * discs + 90, 255 - discs], -1).clip(0, 255).astype(np.uint8)
+    viewer.add_image(rgb, name="light", rgb=True)
+    dock = page(qtbot, viewer, MicrographDock)
+    assert dock._size.text() == "120 x 120 px, uint8, color"
+    context.image.update(model=NO_MODEL)
+    dock._prepare.click()
+    wait(qtbot, context)
+    assert state(context).ready
+
+
+@pytest.mark.parametrize(
+    ("array", "sentence"),
+    [
+        (np.full((40, 40), np.nan), "no finite number"),
+        (np.zeros((5, 40)), "at least 16 px"),
+    ],
+)
+def test_what_is_no_micrograph_gets_a_sentence(
+    viewer: ViewerModel,
+    context: Context,
+    qtbot: Any,
+    told: list[str],
+    array: np.ndarray,
+    sentence: str,
+) -> None:
+    viewer.add_image(array, name="bad", contrast_limits=(0, 1))
+    context.image.update(model=NO_MODEL)
+    page(qtbot, viewer, MicrographDock)._prepare.click()
+    wait(qtbot, context)
+    assert len(told) == 1
+    assert sentence in told[0]
+
+
+def test_a_layer_that_goes_during_its_job_takes_the_job_along(
+    viewer: ViewerModel, context: Context, film: Any, qtbot: Any, told: list[str]
+) -> None:
+    dock = page(qtbot, viewer, SegmentDock)
+    dock._button.click()
+    viewer.layers.clear()
+    wait(qtbot, context)
+    assert (len(viewer.layers), context.image, told) == (0, None, [])
+
+
+def test_viewers_do_not_mix(viewer: ViewerModel, context: Context, film: Any) -> None:
+    other = context_of(ViewerModel())
+    assert other.image is None
+    assert context_of(viewer) is context
