@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
+import tifffile
 from napari.components import ViewerModel
 
 from napari_samstar import cli
-from napari_samstar._widgets.demo import read_result
-from napari_samstar._widgets.layers import show_segmentation
+from napari_samstar._widgets.demo import open_demo
+from napari_samstar._widgets.outputs import OBJECTS
+from napari_samstar.io.read import load_micrograph
+from napari_samstar.samples import GLASS
 
 
 def test_the_demo_finds_the_bubbles_and_shows_them(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], qtbot: Any
 ) -> None:
     assert cli.main(["demo", "--out", str(tmp_path), "--no-window", "--quiet"]) == 0
     printed = capsys.readouterr().out
@@ -22,15 +28,21 @@ def test_the_demo_finds_the_bubbles_and_shows_them(
         assert str(path) in printed
         assert path.stat().st_size > 100
 
-    segmentation, table = read_result(tmp_path)
+    labels = tifffile.imread(tmp_path / "glass_sem.labels.tif")
+    table = pd.read_csv(tmp_path / "glass_sem.table.csv")
     # a threshold at 60 finds 64 dark discs of 25 um and more
     assert 40 <= len(table) <= 140
-    micrograph = segmentation.micrograph
-    dark = micrograph.data < 60
-    assert (segmentation.labels[dark] > 0).mean() > 0.7, "bubbles are missed"
-    assert dark[segmentation.labels > 0].mean() > 0.7, "what is marked is not bubbles"
+    dark = load_micrograph(GLASS).data < 60
+    assert (labels[dark] > 0).mean() > 0.7, "bubbles are missed"
+    assert dark[labels > 0].mean() > 0.7, "what is marked is not bubbles"
 
     viewer = ViewerModel()
-    show_segmentation(viewer, segmentation, table)
-    assert [str(unit) for unit in viewer.layers[1].units] == ["micrometer", "micrometer"]
-    assert len(viewer.layers[1].features) == len(table)
+    bench = open_demo(viewer, tmp_path)
+    qtbot.addWidget(bench)
+    qtbot.waitUntil(lambda: not bench.context.jobs.busy, timeout=60_000)
+    objects = bench.context.outputs.layer(bench.context.image, OBJECTS)
+    np.testing.assert_array_equal(objects.data, labels)
+    assert [str(unit) for unit in objects.units] == ["micrometer", "micrometer"]
+    assert bench.docks[-1].table.rows.rowCount() == len(table)
+    assert f"{len(table)} objects" in bench._advice.text()
+    bench.context.close()

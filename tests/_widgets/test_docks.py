@@ -451,3 +451,20 @@ def test_viewers_do_not_mix(viewer: ViewerModel, context: Context, film: Any) ->
     other = context_of(ViewerModel())
     assert other.image is None
     assert context_of(viewer) is context
+
+
+def test_an_export_opens_again(
+    viewer: ViewerModel, context: Context, measured: MeasureDock, qtbot: Any, tmp_path: Path
+) -> None:
+    measured.export(tmp_path)
+    wait(qtbot, context)
+    before = state(context)
+    other = context.session.open(("again", ()), before.source)
+    context.run("Opening", other, other.reopen_steps(tmp_path / "film.recipe.json"))
+    wait(qtbot, context)
+    after = other.state
+    assert (after.model, after.settings) == (before.model, before.settings)
+    np.testing.assert_array_equal(
+        after.result.segmentation.labels, before.result.segmentation.labels
+    )
+    assert after.result.table.equals(before.result.table)

@@ -1,4 +1,4 @@
-"""Shows the result of `samstar demo` in a napari window.
+"""Shows the result of `samstar demo` in the workbench.
 
 Run as ``python -m napari_samstar._widgets.demo DIR``.
 """
@@ -9,39 +9,38 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_samstar._widgets.layers import show_segmentation
+from napari_samstar._widgets.layers import image_layer
+from napari_samstar._widgets.workbench import Workbench
 from napari_samstar.samples import GLASS
-from napari_samstar.types import Segmentation
 
 if TYPE_CHECKING:
-    import pandas as pd
+    import napari
 
-__all__ = ["read_result"]
+__all__ = ["open_demo"]
 
 
-def read_result(folder: str | Path) -> tuple[Segmentation, pd.DataFrame]:
-    """Read what `samstar demo` wrote into `folder`: the segmentation and its table."""
-    import numpy as np
-    import pandas as pd
-    import tifffile
-
+def open_demo(viewer: napari.Viewer, folder: str | Path) -> Workbench:
+    """Open the sample and what `samstar demo` wrote into `folder`, in a workbench."""
     from napari_samstar.io.read import load_micrograph
-    from napari_samstar.recipe import Recipe
 
-    stem = Path(folder) / GLASS.stem
-    labels = np.asarray(tifffile.imread(f"{stem}.labels.tif"), np.int32)
-    recipe = Recipe.read(f"{stem}.recipe.json").model_dump(mode="json")
-    table = pd.read_csv(f"{stem}.table.csv")
-    return Segmentation(labels, load_micrograph(GLASS), recipe=recipe), table
+    data, options, _ = image_layer(load_micrograph(GLASS))
+    viewer.add_image(data, **options)
+    bench = Workbench(viewer)
+    image = bench.context.image
+    assert image is not None
+    recipe = Path(folder) / f"{GLASS.stem}.recipe.json"
+    bench.context.run("Opening", image, image.reopen_steps(recipe))
+    return bench
 
 
 def main(folder: str) -> None:
     """Open the window, and wait until it is closed."""
     import napari
 
-    segmentation, table = read_result(folder)
     viewer = napari.Viewer(title="napari-samstar")
-    show_segmentation(viewer, segmentation, table)
+    bench = open_demo(viewer, folder)
+    viewer.window.add_dock_widget(bench, name="SAM* workbench", area="right")
+    bench.pages.setCurrentIndex(bench.pages.count() - 1)
     napari.run()
 
 

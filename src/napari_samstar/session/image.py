@@ -13,7 +13,7 @@ from psygnal import Signal
 
 from napari_samstar.session import steps
 from napari_samstar.session.source import ImageSource
-from napari_samstar.session.tools import Tools
+from napari_samstar.session.tools import NO_MODEL, Tools
 from napari_samstar.settings import Prior, RunSettings, SelectSettings, Settings
 from napari_samstar.types import Progress, Proposals, SamStarError, Selection
 
@@ -180,6 +180,10 @@ class OpenImage:
     def recalibrate_steps(self) -> Command:
         """Measure the present result again with the present pixel size; returns `result`."""
         return steps.recalibrate(self.state)
+
+    def reopen_steps(self, recipe_path: str | Path) -> Command:
+        """Go on from an export: its ``.recipe.json`` and the label image beside it."""
+        return steps.reopen(self.state, recipe_path)
 
     def view_steps(self) -> Generator[Progress, None, NDArray[np.uint8]]:
         """Make what the network will see, (H, W, 3) uint8."""

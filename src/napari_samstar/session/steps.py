@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_samstar.session.overall import overall
-from napari_samstar.session.tools import Tools
-from napari_samstar.types import Progress, SamStarError
+from napari_samstar.session.tools import NO_MODEL, Tools, import_engine
+from napari_samstar.types import Progress, SamStarError, Segmentation
 
 if TYPE_CHECKING:
     from napari_samstar.session.image import ImageState
     from napari_samstar.settings import Prior
 
-__all__ = ["export", "measure", "prepare", "recalibrate", "segment", "view"]
+__all__ = ["export", "measure", "prepare", "recalibrate", "reopen", "segment", "view"]
 
 _Changes = Generator[Progress, None, Mapping[str, Any]]
 
@@ -106,6 +106,32 @@ def recalibrate(state: ImageState) -> _Changes:
     return {"result": replace(state.result, segmentation=segmentation, table=table, recipe=recipe)}
 
 
+def reopen(state: ImageState, recipe_path: str | Path) -> _Changes:
+    """Read an export of this image again; returns `settings`, `model` and `result`."""
+    yield Progress("reading", 0, 1)
+    from napari_samstar.recipe import Recipe
+
+    recipe = Recipe.read(recipe_path)
+    micrograph = state.source.micrograph
+    stem = Path(recipe_path).name.removesuffix(".recipe.json")
+    labels = _read_labels(Path(recipe_path).with_name(f"{stem}.labels.tif"))
+    import_engine()
+    from napari_samstar.io.preprocess import to_gray
+    from napari_samstar.measurements.table import measure as measured
+    from napari_samstar.pipeline import RunResult
+    from napari_samstar.proposals.table import empty
+
+    table = measured(labels, micrograph)
+    segmentation = Segmentation(labels, micrograph, recipe=recipe.model_dump(mode="json"))
+    none = empty(to_gray(micrograph, recipe.preprocess))
+    model = recipe.model.name if recipe.model else NO_MODEL
+    return {
+        "settings": recipe.run_settings(),
+        "model": model,
+        "result": RunResult(segmentation, table, None, none, recipe),
+    }
+
+
 def view(state: ImageState) -> Generator[Progress, None, NDArray[np.uint8]]:
     """Return what the network will see, (H, W, 3) uint8."""
     yield Progress("preprocessing", 0, 1)
@@ -123,6 +149,17 @@ def export(state: ImageState, folder: str | Path) -> Generator[Progress, None, d
 
     stem = re.sub(r"[^\w.+-]+", "_", state.source.name).strip("._") or "micrograph"
     return write_result(state.result, folder, stem)
+
+
+def _read_labels(path: Path) -> NDArray[np.int32]:
+    import tifffile
+
+    try:
+        return np.asarray(tifffile.imread(path), np.int32)
+    except (OSError, ValueError) as err:
+        raise SamStarError(
+            f"{path.name} could not be read: choose a recipe that lies beside its label image."
+        ) from err
 
 
 def _in_pixels(state: ImageState) -> Prior:
