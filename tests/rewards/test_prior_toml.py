@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_samstar.settings import Prior
@@ -35,6 +35,7 @@ PRIORS = st.builds(
 
 
 @given(PRIORS, st.sampled_from(["px", "nm", "um"]))
+@settings(max_examples=40)
 def test_a_written_prior_reads_back_equal(tmp_path_factory, prior: Prior, unit: str) -> None:
     # a unit without a length says nothing, and is not written
     if prior.diameter is not None:

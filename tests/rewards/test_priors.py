@@ -21,6 +21,7 @@ SHAPE = (200, 240)
 DISCS = lattice()
 GRAY = ndi.gaussian_filter(paint(DISCS, SHAPE), 1)
 IMAGE = micrograph(GRAY)
+SIX = selected(DISCS[:6], GRAY)
 DIAMETER = math.sqrt(4 * DISCS[0].sum() / math.pi)
 KNOWN = Prior(
     diameter=(15, 26), shape="round", coverage=(0.1, 0.2), polarity="bright", spacing=(35, 45)
@@ -35,13 +36,13 @@ def _total(prior: Prior, masks: list[Mask]) -> float:
 
 
 @given(PRIORS)
-@hypothesis_settings(max_examples=40)
+@hypothesis_settings(max_examples=25)
 def test_every_prior_has_terms_that_score(prior: Prior) -> None:
     found = terms_for(prior, IMAGE)
     names = [term.name for term in found]
     assert len(set(names)) == len(names)
     assert set(names) <= set(terms())
-    values = scores(found, selected(DISCS[:6], GRAY), IMAGE)
+    values = scores(found, SIX, IMAGE)
     assert ((values >= 0) & (values <= 1)).all()
 
 

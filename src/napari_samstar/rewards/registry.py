@@ -80,11 +80,13 @@ def make(name: str, **parameters: Any) -> RewardTerm:
     SamStarError
         If there is no such term, its package is broken, or a parameter is unknown or out of bounds.
     """
-    known, broken = _survey()
-    if name not in known:
+    known = _built_in()
+    if name not in known:  # other packages are looked through only where need be
+        known, broken = _survey()
         if name in broken:
             raise SamStarError(broken[name])
-        raise SamStarError(f"There is no reward '{name}': known are {', '.join(known)}.")
+        if name not in known:
+            raise SamStarError(f"There is no reward '{name}': known are {', '.join(known)}.")
     try:
         return known[name](**parameters)
     except ValidationError as err:
@@ -96,9 +98,13 @@ def make(name: str, **parameters: Any) -> RewardTerm:
     raise SamStarError(f"The reward '{name}' cannot be made: {reason}.")
 
 
+def _built_in() -> dict[str, type[RewardTerm]]:
+    return {term.name: term for term in BUILT_IN}
+
+
 def _survey() -> tuple[dict[str, type[RewardTerm]], dict[str, str]]:
     """Terms that work by name, and what is wrong with those that do not."""
-    known = {term.name: term for term in BUILT_IN}
+    known = _built_in()
     broken: dict[str, str] = {}
     for point in sorted(entry_points(group=GROUP), key=lambda p: (p.name, p.value)):
         package = point.dist.name if point.dist is not None else point.module
