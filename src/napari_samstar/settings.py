@@ -14,8 +14,8 @@ from pydantic.config import JsonDict
 
 __all__ = [
     "AmgSettings",
-    "CropSettings",
     "BoostSettings",
+    "CropSettings",
     "DecodeSettings",
     "MaterialSettings",
     "PreprocessSettings",
@@ -391,6 +391,12 @@ class RewardLayerSettings(Settings):
     stability: float = Field(
         5.0, ge=0.0, le=5.0, description="Weight of stability; of regions, of how many agree."
     )
+    trust: Fraction = Field(
+        1.0, description="Share of predicted IoU, in place of physics, in the score of SAM's masks."
+    )
+    agreement: Fraction = Field(
+        0.5, description="Share lost where only regions, or only SAM, show a mask."
+    )
     threshold: float = Field(0.4, ge=0.0, le=1.0, description="Lowest score kept.")
     max_overlap: float = Field(
         0.2, ge=0.0, le=1.0, description="Share of a mask that better ones may cover."
@@ -417,7 +423,8 @@ class CropSettings(Settings):
     )
     coverage: float = Field(0.95, gt=0.0, le=1.0, description="Least share of a crop in its mask.")
     ladder: tuple[Fraction, ...] = Field(
-        (1.0, 2 / 3, 0.4), description="Sides tried in turn in thin masks, shares of the side."
+        (1.0, 2 / 3, 0.4, 0.2),
+        description="Middle of a crop that must be covered, shares of the side, in turn.",
     )
     nearly: float = Field(
         0.9, gt=0.0, le=1.0, description="At last: windows nearly as covered as the best."
@@ -430,13 +437,15 @@ class CropSettings(Settings):
 class TextureSettings(Settings):
     """How crops become vectors."""
 
-    encoders: tuple[Literal["physics", "bundled", "sam", "fenet"], ...] = Field(
-        ("physics", "bundled"), min_length=1, description="Encoders, joined with equal weight."
+    encoders: tuple[Literal["intensity", "physics", "bundled", "sam", "fenet"], ...] = Field(
+        ("intensity", "physics", "bundled"),
+        min_length=1,
+        description="Encoders, joined with equal weight.",
     )
     rotation: Literal["ignore", "keep"] = Field(
         "ignore", description="Whether the same texture, turned, is the same material."
     )
-    dimensions: int = Field(32, ge=1, le=1024, description="Principal components kept.")
+    dimensions: int = Field(24, ge=1, le=1024, description="Principal components kept.")
 
 
 class MaterialSettings(Settings):
@@ -445,23 +454,34 @@ class MaterialSettings(Settings):
     count: int | None = Field(
         None, ge=1, le=64, description="Number of materials; none lets the image decide."
     )
-    most: int = Field(6, ge=1, le=64, description="Most materials looked for.")
-    percentile: float = Field(
-        97.0,
-        ge=50.0,
+    grouping: Literal["linkage", "kmeans"] = Field(
+        "linkage",
+        description="Group masks by average linkage, or their crops by k-means as the paper does.",
+    )
+    most: int = Field(6, ge=1, le=64, description="Most materials that the image may decide for.")
+    surely_alike: float = Field(
+        2.0,
+        ge=0.0,
         le=100.0,
-        description="Masks differ that are farther apart than this share of halves of one mask, %.",
+        description="Masks nearer than this are one material, null distances.",
+    )
+    surely_different: float = Field(
+        5.0, ge=0.0, le=100.0, description="Masks farther than this are two, null distances."
     )
     min_silhouette: float = Field(
-        0.25, ge=-1.0, le=1.0, description="Less evident groups are one material."
+        0.25, ge=-1.0, le=1.0, description="Groups less evident than this are one material."
     )
     min_margin: float = Field(
-        0.1,
+        0.05,
         ge=0.0,
         le=1.0,
-        description="Masks whose best two materials are closer in votes than this stay uncertain.",
+        description="Masks whose best two materials are nearer to equal than this stay uncertain.",
     )
     background: bool = Field(True, description="Keep vacuum out of the materials.")
+    level_light: bool = Field(True, description="Even out slow changes of brightness first.")
+    evident: float = Field(
+        0.9, ge=0.0, le=1.0, description="Crops of masks that found materials: least coverage."
+    )
     restarts: int = Field(20, ge=1, le=1000, description="Starts of k-means.")
     resamples: int = Field(20, ge=2, le=1000, description="Bootstrap samples for the stability.")
     seed: int = Field(0, ge=0, le=2**32 - 1, description="Seeds k-means, splits and bootstrap.")

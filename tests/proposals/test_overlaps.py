@@ -102,3 +102,19 @@ def test_the_layer_still_keeps_the_best_without_overlap() -> None:
     layer = RewardLayerSettings(threshold=0.0, max_overlap=0.0)
     selection = select(make_table(masks), SelectSettings(sources=("regions",), reward_layer=layer))
     assert masks[selection.rows].sum(0).max() == 1
+
+
+@given(st.integers(0, 10**6), st.integers(1, 10))
+@settings(max_examples=40)
+def test_groups_are_compared_by_their_best_match(seed: int, n: int) -> None:
+    masks = make_masks(seed, n)
+    mine = np.arange(n // 2)
+    theirs = np.arange(n // 2, n)
+    best = overlaps(make_table(masks)).best_iou(mine, theirs)
+    for here, there in ((mine, theirs), (theirs, mine)):
+        for i in here:
+            ious = [
+                (masks[i] & masks[j]).sum() / max((masks[i] | masks[j]).sum(), 1) for j in there
+            ]
+            most = max(ious, default=0.0)
+            assert best[i] == pytest.approx(most if most >= 0.5 else 0.0)

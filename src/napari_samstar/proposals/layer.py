@@ -42,7 +42,10 @@ def score(proposals: Proposals, layer: RewardLayerSettings) -> NDArray[np.float3
     falls; solidity; circularity; size, the logarithm of the area over that of 2^16 px; predicted
     IoU (1/2 where no network made the mask); stability (of regions: on how many methods agree; of
     SAM's masks: half of predicted IoU times stability). Without a prior polarity each mask takes
-    that of its own outline.
+    that of its own outline. SAM's masks count by their predicted IoU as far as ``layer.trust``
+    says. What only one kind of source shows, regions or SAM, loses up to ``layer.agreement``: the
+    score is multiplied by 1 - agreement (1 - IoU), with the largest IoU with a mask of the other
+    kind.
 
     Parameters
     ----------
@@ -62,9 +65,31 @@ def score(proposals: Proposals, layer: RewardLayerSettings) -> NDArray[np.float3
         If the prior's sizes are not in px (see `Prior.diameter_px`).
     """
     weights = np.array([getattr(layer, name) for name in _TERMS], np.float32)
-    scores = _terms(proposals, layer.prior.polarity) @ weights / max(float(weights.sum()), 1e-9)
+    physics = _terms(proposals, layer.prior.polarity) @ weights / max(float(weights.sum()), 1e-9)
+    predicted = np.clip(proposals.predicted_iou, 0, 1)
+    by_network = ~np.isnan(predicted)
+    scores = np.where(
+        by_network, layer.trust * predicted + (1 - layer.trust) * physics, physics
+    ).astype(np.float32)
+    scores *= 1 - layer.agreement * (1 - _confirmed(proposals))
     scores[~_of_size(proposals, layer)] = 0
-    return np.asarray(scores, np.float32)
+    return scores
+
+
+def _confirmed(proposals: Proposals) -> NDArray[np.float32]:
+    """Largest IoU of a region with a mask of SAM's, and of that with a region, (N,); memoized.
+
+    1 for all where there is but one kind.
+    """
+    if "confirmed" not in proposals.columns:
+        by_network = ~np.isnan(proposals.predicted_iou)
+        groups = np.flatnonzero(by_network), np.flatnonzero(~by_network)
+        alone = min(group.size for group in groups) == 0
+        proposals.columns["confirmed"] = (
+            np.ones(len(proposals), np.float32) if alone else overlaps(proposals).best_iou(*groups)
+        )
+    known: NDArray[np.float32] = proposals.columns["confirmed"]
+    return known
 
 
 def _terms(proposals: Proposals, asked: str | None) -> NDArray[np.float32]:

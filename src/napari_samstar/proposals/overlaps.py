@@ -137,6 +137,36 @@ def _pairs_among(rows: Any, start: Any, size: Any, partner: Any, pixels: Any, pl
     return first[:n].copy(), second[:n].copy(), shared[:n].copy()
 
 
+@njit(cache=True, nogil=True)
+def _best_iou(
+    rows: Any, others: Any, sorted_areas: Any, ends: Any, offsets: Any, boxes: Any, areas: Any
+) -> Any:
+    """Largest IoU of each mask with one of the other group; 0 where it is under one half.
+
+    `others` are sorted by area, so that only masks of half to twice the area are compared.
+    """
+    best = np.zeros(areas.size, np.float32)
+    for i in rows:
+        area = areas[i]
+        low = np.searchsorted(sorted_areas, (area + 1) // 2)
+        high = np.searchsorted(sorted_areas, 2 * area, side="right")
+        for place in range(low, high):
+            j = others[place]
+            w = min(boxes[i, 2], boxes[j, 2]) - max(boxes[i, 0], boxes[j, 0]) + 1
+            h = min(boxes[i, 3], boxes[j, 3]) - max(boxes[i, 1], boxes[j, 1]) + 1
+            if w <= 0 or h <= 0:
+                continue
+            most = min(int(w) * int(h), area, areas[j])
+            bound = most / (area + areas[j] - most)
+            if bound < 0.5 or (bound <= best[i] and bound <= best[j]):
+                continue
+            shared = _shared(ends, offsets[i], offsets[i + 1], offsets[j], offsets[j + 1])
+            iou = np.float32(shared / (area + areas[j] - shared))
+            if iou >= 0.5:
+                best[i], best[j] = max(best[i], iou), max(best[j], iou)
+    return best
+
+
 class Overlaps:
     """Partners of proposals, counted on first use and kept; threads may share it."""
 
@@ -208,6 +238,27 @@ class Overlaps:
                 rows, self._start, self._size, self._partner, self._pixels, self._place
             )
         return first, second, shared
+
+    def best_iou(self, rows: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Compare two groups of masks.
+
+        Parameters
+        ----------
+        rows, others : (K,), (L,) int64
+            The groups; empty masks match nothing.
+
+        Returns
+        -------
+        (N,) float32
+            For every mask of either group the largest IoU with one of the other group, 0 where that
+            is under one half, and 0 for all other masks.
+        """
+        rows, others = rows[self._areas[rows] > 0], others[self._areas[others] > 0]
+        others = others[np.argsort(self._areas[others], kind="stable")]
+        sizes = self._areas[others]
+        return np.asarray(
+            _best_iou(rows, others, sizes, self._ends, self._offsets, self._boxes, self._areas)
+        )
 
     def partners(self, row: int) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
         """Rows that share pixels with `row`, ascending, and the pixels shared."""
