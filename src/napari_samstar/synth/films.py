@@ -41,8 +41,8 @@ class Level:
 #: Easy, medium, hard.
 LEVELS: dict[int, Level] = {
     1: Level((0.12, 0.2), 0.1, (0.01, 0.06), (0.0, 0.04)),
-    2: Level((0.05, 0.12), 0.4, (0.04, 0.12), (0.02, 0.08)),
-    3: Level((0.01, 0.05), 0.8, (0.08, 0.2), (0.04, 0.12)),
+    2: Level((0.05, 0.12), 0.4, (0.03, 0.1), (0.01, 0.06)),
+    3: Level((0.02, 0.06), 0.7, (0.06, 0.14), (0.02, 0.08)),
 }
 
 _STYLES = ("layers", "phases", "grains")
@@ -195,8 +195,8 @@ def _phases(
     h, w = shape
     if count == 1:
         cells, _, _ = voronoi(rng, shape, min(h, w) * rng.uniform(0.5, 0.9), 0.05)
-        segments = np.unique(cells, return_inverse=True)[1].reshape(shape) + 1
-        return segments.astype(np.int32), np.ones(int(segments.max()), np.int64)
+        pieces = np.unique(cells, return_inverse=True)[1].reshape(shape).astype(np.int32) + 1
+        return np.asarray(pieces, np.int32), np.ones(int(pieces.max()), np.int64)
     yy, xx = coordinates(shape)
     segments = np.ones(shape, np.int32)
     material = [1]

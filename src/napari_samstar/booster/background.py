@@ -1,0 +1,64 @@
+"""Vacuum and empty background: dark, even, without a lattice."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft
+
+from napari_samstar.booster.crops import Crops
+from napari_samstar.booster.period import round_window
+
+__all__ = ["find_background"]
+
+_DARK = 0.25  # of the way from the darkest mask to the brightest
+_EVEN = 0.6  # of the usual spread of intensity in the other masks
+_PEAK = 3.0  # of a mask's mean spectrum over its ring's mean
+
+
+def find_background(crops: Crops, count: int) -> NDArray[np.bool_]:
+    """Say which masks show nothing: low mean, low variance, no peak in the Fourier transform.
+
+    Parameters
+    ----------
+    crops : Crops
+        Of all masks.
+    count : int
+        Number of masks K.
+
+    Returns
+    -------
+    (K,) bool
+        Never all of those that have crops: something must be there to be compared with.
+    """
+    out = np.zeros(count, np.bool_)
+    present = np.unique(crops.mask)
+    if present.size < 2:
+        return out
+    mean = np.array([float(np.median(crops.pixels[crops.mask == k].mean((1, 2)))) for k in present])
+    spread = np.array(
+        [float(np.median(crops.pixels[crops.mask == k].std((1, 2)))) for k in present]
+    )
+    span = mean.max() - mean.min()
+    order = np.argsort(mean)
+    for rank, i in enumerate(order[:-1].tolist()):
+        others = order[rank + 1 :]
+        dark = mean[i] <= mean.min() + _DARK * span and span > 0
+        even = spread[i] <= _EVEN * np.median(spread[others])
+        if not (dark and even) or _has_peak(crops.pixels[crops.mask == present[i]]):
+            break
+        out[present[i]] = True
+    return out
+
+
+def _has_peak(pixels: NDArray[np.float32]) -> bool:
+    """Whether the mean power spectrum of crops (N, S, S) has a peak."""
+    side = pixels.shape[1]
+    flat = pixels - pixels.mean((1, 2), keepdims=True)
+    power = (np.abs(fft.rfft2(flat * round_window(side))) ** 2).mean(0)
+    radius = np.hypot(fft.fftfreq(side)[:, None], fft.rfftfreq(side)[None])
+    ring = np.rint(radius * side).astype(np.intp)
+    mean = np.bincount(ring.ravel(), power.ravel()) / np.bincount(ring.ravel())
+    band = (radius >= 3.0 / side) & (radius <= 1 / 3)
+    limit = _PEAK + 9.0 / np.sqrt(len(pixels))  # few crops leave more noise in their mean
+    return bool((power[band] > limit * mean[ring[band]]).any())

@@ -1,0 +1,255 @@
+"""Square crops of every mask, however thin or small: what a texture encoder looks at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from napari_samstar.booster.period import lattice_period
+from napari_samstar.runs import MaskRuns
+from napari_samstar.settings import CropSettings
+
+__all__ = ["Crops", "crop_side", "cut_crops", "grid_crops", "mirrored"]
+
+_MOST_PLACES = 4096  # of a mask; more are thinned out before the farthest are chosen
+_LATTICE_NM = 0.4  # the usual distance of repeating columns, where the image does not show it
+
+
+@dataclass(frozen=True)
+class Crops:
+    """N crops of K masks.
+
+    Parameters
+    ----------
+    pixels : (N, S, S) float32
+        Intensities; what lies outside of the mask is replaced by the mask's mirror image.
+    inside : (N, S, S) bool
+        Pixels that are the mask's own.
+    mask : (N,) int32
+        Which mask a crop is of, ascending.
+    boxes : (N, 4) int32
+        x0, y0, x1, y1 of the window in the image, last row and column excluded, px.
+    """
+
+    pixels: NDArray[np.float32]
+    inside: NDArray[np.bool_]
+    mask: NDArray[np.int32]
+    boxes: NDArray[np.int32]
+
+    def __len__(self) -> int:
+        return int(self.mask.size)
+
+    @property
+    def side(self) -> int:
+        """Side of the crops, px."""
+        return int(self.pixels.shape[1])
+
+    def coverage(self) -> NDArray[np.float64]:
+        """Share of the mask's own pixels in each crop, (N,)."""
+        return np.asarray(self.inside.mean((1, 2)))
+
+    def centers(self) -> NDArray[np.float64]:
+        """Center (y, x) of each crop, (N, 2), px."""
+        x0, y0, x1, y1 = self.boxes.T.astype(np.float64)
+        return np.stack([(y0 + y1) / 2, (x0 + x1) / 2], 1)
+
+    def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> Crops:
+        """Return some of the crops."""
+        return Crops(self.pixels[rows], self.inside[rows], self.mask[rows], self.boxes[rows])
+
+
+def crop_side(
+    image: NDArray[np.generic], settings: CropSettings, pixel_nm: float | None = None
+) -> int:
+    """Side of the crops for one image, px.
+
+    Parameters
+    ----------
+    image : (H, W) array
+        Intensities.
+    settings : CropSettings
+        A side given there wins; else enough periods of the strongest lattice.
+    pixel_nm : float, optional
+        Size of a pixel, nm: says how large a lattice would be where none shows.
+
+    Returns
+    -------
+    int
+        At most the image's shorter side.
+    """
+    side = settings.side
+    if side == 0:
+        period = lattice_period(image)
+        if period is None and pixel_nm is not None and _LATTICE_NM / pixel_nm >= 3.0:
+            period = _LATTICE_NM / pixel_nm
+        side = settings.default_side if period is None else round(settings.periods * period)
+        side = int(np.clip(side, settings.smallest_side, settings.largest_side))
+    return int(min(side, *image.shape[:2]))
+
+
+def cut_crops(
+    image: NDArray[np.generic],
+    runs: MaskRuns,
+    settings: CropSettings | None = None,
+    side: int | None = None,
+) -> Crops:
+    """Cut crops from every mask that has pixels, however thin or small.
+
+    Places are all windows of which `settings.coverage` is mask, the farthest from each other
+    chosen. In a mask too thin for that the middle of the window has to be covered, ever less of it;
+    at last the best covered windows are taken. Mirrored pixels stand in for those outside.
+
+    Parameters
+    ----------
+    image : (H, W) array
+        Intensities, any aspect ratio.
+    runs : MaskRuns
+        The K masks.
+    settings : CropSettings, optional
+        How many, how covered.
+    side : int, optional
+        Side of the crops, px; `crop_side` finds it if not given.
+
+    Raises
+    ------
+    ValueError
+        If image and masks differ in shape.
+    """
+    settings = settings or CropSettings()
+    if tuple(image.shape) != runs.shape:
+        raise ValueError(f"Image {image.shape} and masks {runs.shape} differ in shape.")
+    gray = np.ascontiguousarray(image, np.float32)
+    side = side or crop_side(gray, settings)
+    pixels, insides, owner, boxes = [], [], [], []
+    mask_boxes, areas = runs.boxes(), runs.areas()
+    for k in np.flatnonzero(areas).tolist():
+        x0, y0, x1, y1 = _around(mask_boxes[k], side, runs.shape)
+        mask = runs.window(k, (x0, y0, x1 - 1, y1 - 1))
+        view = gray[y0:y1, x0:x1]
+        wanted = int(np.clip(areas[k] // side**2, settings.fewest, settings.most))
+        rng = np.random.default_rng([settings.seed, k])
+        for y, x in _places(mask, side, wanted, settings, rng).tolist():
+            inside = mask[y : y + side, x : x + side]
+            pixels.append(mirrored(view[y : y + side, x : x + side], inside))
+            insides.append(inside)
+            owner.append(k)
+            boxes.append((x0 + x, y0 + y, x0 + x + side, y0 + y + side))
+    return _stacked(side, pixels, insides, owner, boxes)
+
+
+def grid_crops(
+    image: NDArray[np.generic], allowed: NDArray[np.bool_], side: int, step: int, coverage: float
+) -> Crops:
+    """Crops every `step` px of whose windows at least `coverage` is allowed, as of one mask.
+
+    Parameters
+    ----------
+    image : (H, W) array
+        Intensities.
+    allowed : (H, W) bool
+        Where to look.
+    side, step : int
+        Of the windows and of the grid, px; the last row and column of windows ends at the border.
+    coverage : float
+        Least share.
+    """
+    gray = np.ascontiguousarray(image, np.float32)
+    rows, columns = (
+        np.unique(np.append(np.arange(0, n - side + 1, step), n - side)) for n in gray.shape
+    )
+    covered = _covered(cv2.integral(allowed.astype(np.uint8)), side)[np.ix_(rows, columns)]
+    pixels, insides, boxes = [], [], []
+    for i, j in np.argwhere(covered >= max(coverage * side**2, 1)).tolist():
+        y, x = int(rows[i]), int(columns[j])
+        inside = allowed[y : y + side, x : x + side]
+        pixels.append(mirrored(gray[y : y + side, x : x + side], inside))
+        insides.append(inside)
+        boxes.append((x, y, x + side, y + side))
+    return _stacked(side, pixels, insides, [0] * len(boxes), boxes)
+
+
+def mirrored(view: NDArray[np.float32], inside: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Replace pixels outside of the mask by the mirror image of those inside, or the nearest."""
+    if inside.all():
+        return view
+    nearest = ndimage.distance_transform_edt(~inside, return_distances=False, return_indices=True)
+    last = np.array(inside.shape)[:, None, None] - 1
+    across = np.clip(2 * nearest - np.indices(inside.shape), 0, last)
+    source = np.where(inside[tuple(across)], across, nearest)
+    return np.asarray(view[tuple(source)], np.float32)
+
+
+def _stacked(
+    side: int,
+    pixels: list[NDArray[np.float32]],
+    insides: list[NDArray[np.bool_]],
+    owner: list[int],
+    boxes: list[tuple[int, int, int, int]],
+) -> Crops:
+    none = (0, side, side)
+    return Crops(
+        np.stack(pixels) if pixels else np.zeros(none, np.float32),
+        np.stack(insides) if insides else np.zeros(none, np.bool_),
+        np.array(owner, np.int32),
+        np.array(boxes, np.int32).reshape(-1, 4),
+    )
+
+
+def _around(box: NDArray[np.int32], side: int, shape: tuple[int, int]) -> tuple[int, int, int, int]:
+    """Frame (x0, y0, x1, y1), exclusive, that holds every window that touches the box."""
+    h, w = shape
+    x0, y0, x1, y1 = int(box[0]), int(box[1]), int(box[2]) + 1, int(box[3]) + 1
+    return max(0, x0 - side), max(0, y0 - side), min(w, x1 + side), min(h, y1 + side)
+
+
+def _places(
+    mask: NDArray[np.bool_],
+    side: int,
+    wanted: int,
+    settings: CropSettings,
+    rng: np.random.Generator,
+) -> NDArray[np.int64]:
+    """Upper left corners (P, 2) of windows in the frame of `mask`."""
+    table = cv2.integral(mask.astype(np.uint8))
+    whole = _covered(table, side)
+    for share in settings.ladder:
+        size = max(round(share * side), 1)
+        before = (side - size) // 2
+        middle = _covered(table, size)[before:, before:][: whole.shape[0], : whole.shape[1]]
+        valid = np.argwhere(middle >= settings.coverage * size**2)
+        if len(valid):
+            return _farthest(valid, whole, wanted, rng)
+    return _farthest(
+        np.argwhere(whole >= max(settings.nearly * whole.max(), 1)), whole, wanted, rng
+    )
+
+
+def _covered(table: NDArray[Any], size: int) -> NDArray[np.int32]:
+    """Mask pixels in the window of side `size` at every place where one fits."""
+    return np.asarray(
+        table[size:, size:] - table[:-size, size:] - table[size:, :-size] + table[:-size, :-size]
+    )
+
+
+def _farthest(
+    places: NDArray[np.int64],
+    covered: NDArray[np.int32],
+    wanted: int,
+    rng: np.random.Generator,
+) -> NDArray[np.int64]:
+    """Choose up to `wanted` places, each the farthest from those before; the best covered first."""
+    if len(places) > _MOST_PLACES:
+        places = places[np.sort(rng.choice(len(places), _MOST_PLACES, replace=False))]
+    values = covered[places[:, 0], places[:, 1]]
+    chosen = [int(rng.choice(np.flatnonzero(values == values.max())))]
+    distance = np.full(len(places), np.inf)
+    while len(chosen) < min(wanted, len(places)):
+        step = places - places[chosen[-1]]
+        distance = np.minimum(distance, (step * step).sum(1))
+        chosen.append(int(distance.argmax()))
+    return places[chosen]

@@ -1,0 +1,203 @@
+"""One vector per mask, in units of how far masks of one material are apart by chance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_samstar.booster.crops import Crops
+from napari_samstar.booster.texture import Space, TextureEncoder, fit_space
+
+__all__ = ["Metric", "Vectors", "describe", "fit_metric", "leveled", "mask_means"]
+
+_SPLITS = 12  # of each mask into two halves
+_SHRINK = 0.05  # of covariances towards a multiple of the identity
+_FLOOR = 0.003  # of all variance: differences below are of no interest
+_TURN_WEIGHT = 0.3  # of what a turned crop changes: no mask is turned at random by itself
+
+Rows = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """Crops as vectors.
+
+    Parameters
+    ----------
+    space : Space
+        How encoders' outputs were joined.
+    crops : (N, D) float64
+        One row per crop.
+    turned : (N, D) float64 or None
+        The same crops, each turned by a random angle; None where the angle counts.
+    """
+
+    space: Space
+    crops: Rows
+    turned: Rows | None
+
+
+def describe(
+    crops: Crops,
+    encoders: Sequence[TextureEncoder],
+    dimensions: int,
+    rotation: str,
+    seed: int,
+) -> Vectors:
+    """Embed crops with every encoder, and once more turned where rotation is to be ignored."""
+    parts = [encoder(crops.pixels, crops.boxes) for encoder in encoders]
+    space = fit_space(parts, dimensions)
+    vectors = space.project(parts)
+    if rotation == "keep":
+        return Vectors(space, vectors, None)
+    turned = _turned(crops.pixels, np.random.default_rng([seed, 1]))
+    again = [encoder(turned, crops.boxes) for encoder in encoders]
+    for k, encoder in enumerate(encoders):
+        if encoder.name == "intensity":  # a turn blurs a little, which says nothing of the material
+            again[k] = parts[k]
+    return Vectors(space, vectors, space.project(again))
+
+
+def _turned(pixels: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+    """Each crop turned about its center by 15 to 75 degrees; mirrored pixels fill the corners."""
+    side = pixels.shape[1]
+    middle = ((side - 1) / 2, (side - 1) / 2)
+    out = np.empty_like(pixels)
+    for k, angle in enumerate(rng.uniform(15, 75, len(pixels)).tolist()):
+        out[k] = cv2.warpAffine(
+            pixels[k],
+            cv2.getRotationMatrix2D(middle, angle, 1.0),
+            (side, side),
+            flags=cv2.INTER_CUBIC,
+            borderMode=cv2.BORDER_REFLECT,
+        )
+    return out
+
+
+def leveled(crops: Crops, shape: tuple[int, int], ridge: float = 1e-3) -> Crops:
+    """Even out the light: take from each crop the smooth trend that all masks share.
+
+    The trend of brightness is a parabola in y and x, fitted to the crops' means together with one
+    brightness per mask, so that it is learned within masks and not from differences between them.
+
+    Parameters
+    ----------
+    crops : Crops
+        See there.
+    shape : tuple of int
+        Height and width of the image, px.
+    ridge : float
+        Holds the parabola flat where masks do not tell.
+    """
+    if len(crops) == 0:
+        return crops
+    means = crops.pixels.mean((1, 2), dtype=np.float64)
+    y, x = (2 * crops.centers() / np.array(shape) - 1).T
+    waves = np.stack([y, x, y * y, x * y, x * x], 1)
+    _, owner = np.unique(crops.mask, return_inverse=True)
+    inner = waves - mask_means(waves, owner)[owner]
+    change = means - mask_means(means[:, None], owner)[owner, 0]
+    gram = inner.T @ inner + ridge * len(crops) * np.eye(waves.shape[1])
+    trend = waves @ np.linalg.solve(gram, inner.T @ change)
+    shift = (trend - trend.mean()).astype(np.float32)
+    return Crops(crops.pixels - shift[:, None, None], crops.inside, crops.mask, crops.boxes)
+
+
+def mask_means(vectors: Rows, owner: NDArray[np.intp]) -> Rows:
+    """Mean vector (K, D) of each mask; `owner` counts from 0 without gaps."""
+    sums = np.zeros((int(owner.max()) + 1, vectors.shape[1]))
+    np.add.at(sums, owner, vectors)
+    return sums / np.bincount(owner)[:, None]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """Distances between masks, 1 being usual for two masks of the same material.
+
+    Parameters
+    ----------
+    whiten : (D, D) float64
+        Vectors times this have equal spread in all directions between masks of one material.
+    crop_share : float
+        Share of that spread that falls with the number of crops.
+    usual : float
+        Crops of a mask, harmonic mean, that the spread was estimated for.
+    """
+
+    whiten: Rows
+    crop_share: float
+    usual: float
+
+    def distances(
+        self, first: Rows, second: Rows, n_first: NDArray[np.intp], n_second: NDArray[np.intp]
+    ) -> Rows:
+        """Null distances (P, Q) between mean vectors (P, D) and (Q, D) of so many crops each."""
+        a, b = first @ self.whiten, second @ self.whiten
+        squares = (a * a).sum(1)[:, None] + (b * b).sum(1)[None] - 2 * a @ b.T
+        fewer = self.usual * (1 / n_first[:, None] + 1 / n_second[None]) / 2
+        spread = (1 - self.crop_share) + self.crop_share * fewer
+        return np.asarray(np.sqrt(np.maximum(squares, 0) / (2 * a.shape[1] * spread)))
+
+
+def fit_metric(vectors: Vectors, owner: NDArray[np.intp], centers: Rows, seed: int) -> Metric:
+    """Estimate the spread between masks of one material, without knowing the materials.
+
+    It is the spread of crops within masks, over the number of crops, times what halves of one mask
+    differ more than that predicts (crops overlap, light and thickness change slowly), plus what
+    turning a crop changes, where that is to be ignored.
+
+    Parameters
+    ----------
+    vectors : Vectors
+        N crops.
+    owner : (N,) int
+        Mask of each crop, from 0 without gaps.
+    centers : (N, 2) float64
+        Where crops are, px.
+    seed : int
+        For the directions along which masks are halved.
+    """
+    x = vectors.crops
+    n, dims = x.shape
+    counts = np.bincount(owner)
+    rest = x - mask_means(x, owner)[owner]
+    within = rest.T @ rest / max(n - counts.size, 1)
+    scale = np.trace(within) / dims
+    within = (1 - _SHRINK) * within + (_SHRINK * scale + 1e-9) * np.eye(dims)
+    usual = float(1 / np.mean(1 / counts))
+    excess = _halves(x, owner, centers, np.linalg.inv(within), seed)
+    noise = within / usual * max(excess, 1.0)
+    total = np.cov(x.T).reshape(dims, dims) if n > 1 else np.eye(dims)
+    floor = _FLOOR * np.trace(total) / dims * np.eye(dims)
+    turning = np.zeros((dims, dims))
+    if vectors.turned is not None:
+        change = vectors.turned - x
+        change = change - change.mean(0)  # what resampling does to every crop
+        turning = _TURN_WEIGHT * change.T @ change / (2 * n)
+    spread = noise + turning + floor
+    values, axes = np.linalg.eigh(spread)
+    whiten = axes / np.sqrt(np.maximum(values, 1e-12))
+    return Metric(whiten, float(np.trace(noise) / np.trace(spread)), usual)
+
+
+def _halves(x: Rows, owner: NDArray[np.intp], centers: Rows, inverse: Rows, seed: int) -> float:
+    """Mean squared distance of the halves of masks, over what independent crops would give."""
+    rng = np.random.default_rng([seed, 2])
+    found = []
+    for k in range(int(owner.max()) + 1):
+        mine = np.flatnonzero(owner == k)
+        if mine.size < 6:
+            continue
+        for angle in rng.uniform(0, np.pi, _SPLITS):
+            along = centers[mine] @ np.array([np.cos(angle), np.sin(angle)])
+            upper = along > np.median(along)
+            sizes = int(upper.sum()), int((~upper).sum())
+            if min(sizes) < 2:
+                continue
+            gap = x[mine[upper]].mean(0) - x[mine[~upper]].mean(0)
+            found.append(gap @ inverse @ gap / (x.shape[1] * (1 / sizes[0] + 1 / sizes[1])))
+    return float(np.mean(found)) if found else 2.0

@@ -1,0 +1,84 @@
+"""How many groups there are among masks, and which mask is in which."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.cluster.hierarchy import fcluster, linkage
+from scipy.spatial.distance import squareform
+
+__all__ = ["choose_count", "cut_tree", "silhouette", "stability", "tree"]
+
+Rows = NDArray[np.float64]
+
+
+def tree(distances: Rows) -> Rows:
+    """Average-linkage tree (K - 1, 4) of K >= 2 masks, as SciPy writes it."""
+    symmetric = (distances + distances.T) / 2
+    np.fill_diagonal(symmetric, 0.0)
+    return np.asarray(linkage(squareform(symmetric, checks=False), "average"))
+
+
+def cut_tree(links: Rows, count: int) -> NDArray[np.int64]:
+    """Cut into groups (K,) from 0; `count` of them where the tree can be cut so."""
+    return np.asarray(fcluster(links, count, "maxclust"), np.int64) - 1
+
+
+def choose_count(links: Rows, near: float, far: float, most: int) -> tuple[int, int]:
+    """Cut the tree at its widest gap between `near` and `far`.
+
+    Merges below `near` are always made, those above `far` never; between the two the widest gap of
+    the logarithm of the heights decides.
+
+    Returns
+    -------
+    count, runner_up : int
+        The best and the second best number of groups; equal where only one is possible.
+    """
+    heights = np.sort(links[:, 2])[::-1]
+    gaps = np.full(min(most, heights.size + 1), -np.inf)
+    for count in range(1, gaps.size + 1):
+        upper = min(heights[count - 2] if count > 1 else np.inf, far)
+        lower = max(heights[count - 1] if count <= heights.size else 0.0, near)
+        gaps[count - 1] = np.log(max(upper, 1e-9) / max(lower, 1e-9))
+    order = np.argsort(-gaps, kind="stable")
+    best = int(order[0]) + 1
+    second = int(order[1]) + 1 if gaps.size > 1 and gaps[order[1]] > 0 else best
+    return best, second
+
+
+def silhouette(distances: Rows, groups: NDArray[np.int64], mine: NDArray[np.intp]) -> float:
+    """Mean silhouette (Rousseeuw, J. Comput. Appl. Math. 20, 53, 1987), each mask counting once.
+
+    Parameters
+    ----------
+    distances : (P, P) float64
+        Between points, several of each mask.
+    groups : (P,) int
+        Group of each point.
+    mine : (P,) int
+        Mask of each point, from 0.
+    """
+    labels = np.unique(groups)
+    if labels.size < 2:
+        return 0.0
+    member = groups[:, None] == labels[None]
+    sums = distances @ member
+    sizes = member.sum(0)
+    own = member.argmax(1)
+    rows = np.arange(len(groups))
+    inner = sums[rows, own] / np.maximum(sizes[own] - 1, 1)
+    means = sums / sizes
+    means[rows, own] = np.inf
+    outer = means.min(1)
+    values = np.where(
+        sizes[own] > 1, (outer - inner) / np.maximum(np.maximum(outer, inner), 1e-12), 0
+    )
+    return float(np.mean(np.bincount(mine, values) / np.bincount(mine)))
+
+
+def stability(groupings: list[NDArray[np.int64]], reference: NDArray[np.int64]) -> float:
+    """Mean adjusted Rand index of groupings of resampled crops against the reference."""
+    from sklearn.metrics import adjusted_rand_score
+
+    return float(np.mean([adjusted_rand_score(reference, other) for other in groupings]))

@@ -1,0 +1,194 @@
+"""From masks to materials: how many there are, which mask is which, and how surely."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_samstar.booster.background import find_background
+from napari_samstar.booster.crops import Crops, crop_side, cut_crops
+from napari_samstar.booster.descriptors import leveled
+from napari_samstar.booster.study import Study, lead
+from napari_samstar.booster.texture import TextureEncoder, texture_encoders
+from napari_samstar.runs import MaskRuns
+from napari_samstar.settings import BoostSettings, MaterialSettings
+
+__all__ = ["Materials", "find_materials", "group_crops"]
+
+_NONE = -1  # no crops, or vacuum
+_MOST_FOUNDERS = 32  # thin or small masks, largest first, that may be a material of their own
+
+
+@dataclass(frozen=True)
+class Materials:
+    """What each of K masks is made of.
+
+    Parameters
+    ----------
+    labels : (K,) int32
+        Materials from 1, by falling area; 0 where uncertain; `background` for vacuum.
+    confidence : (K,) float32
+        From 0 to 1: how much nearer a mask is to its material than to the next one.
+    margin : (K,) float32
+        Votes of the mask's crops for its material less those for the next one, share of all.
+    count : int
+        Number of materials, vacuum not counted.
+    background : int
+        Label of vacuum and empty background, ``count + 1``; 0 where there is none.
+    runner_up : int
+        Number of materials that was nearly chosen; `count` where nothing came near.
+    evidence : mapping
+        What the choice rests on: crop side, heights of the tree's merges, silhouette, stability.
+    """
+
+    labels: NDArray[np.int32]
+    confidence: NDArray[np.float32]
+    margin: NDArray[np.float32]
+    count: int
+    background: int = 0
+    runner_up: int = 0
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+
+
+def find_materials(
+    image: NDArray[np.generic],
+    runs: MaskRuns,
+    settings: BoostSettings | None = None,
+    encoders: Sequence[TextureEncoder] | None = None,
+    pixel_nm: float | None = None,
+) -> Materials:
+    """Find the material of every mask by its texture.
+
+    Parameters
+    ----------
+    image : (H, W) array
+        Intensities.
+    runs : MaskRuns
+        K masks, best without overlaps.
+    settings : BoostSettings, optional
+        Crops, encoders, number of materials.
+    encoders : sequence of TextureEncoder, optional
+        In place of those that the settings name, for one that needs an embedding or weights.
+    pixel_nm : float, optional
+        Size of a pixel, nm.
+
+    Raises
+    ------
+    SamStarError
+        If an encoder lacks what it needs.
+    """
+    settings = settings or BoostSettings()
+    if encoders is None:
+        encoders = texture_encoders(settings.texture)
+    side = crop_side(image, settings.crops, pixel_nm)
+    crops = cut_crops(image, runs, settings.crops, side)
+    return group_crops(crops, runs, encoders, settings)
+
+
+def group_crops(
+    crops: Crops,
+    runs: MaskRuns,
+    encoders: Sequence[TextureEncoder],
+    settings: BoostSettings,
+) -> Materials:
+    """Find the material of every mask from its crops, see `find_materials`."""
+    chosen = settings.materials
+    areas = runs.areas()
+    empty = find_background(crops, len(runs)) if chosen.background else np.zeros(len(runs), bool)
+    full = crops.take(~empty[crops.mask])
+    if chosen.level_light:
+        full = leveled(full, runs.shape)
+    labels = np.full(len(runs), _NONE, np.int64)
+    confidence, margin = np.zeros(len(runs)), np.zeros(len(runs))
+    facts: dict[str, Any] = {"side": crops.side}
+    if len(full):
+        strong = _evident(full, areas, chosen)
+        study = Study(full.take(np.isin(full.mask, strong)), encoders, settings)
+        groups, found = study.grouped()
+        facts |= found
+        labels[strong] = groups
+        confidence[strong], margin[strong] = study.certainty(groups)
+        _join_weak(full, study, groups, areas, chosen, labels, confidence, margin)
+    return _finished(labels, confidence, margin, empty, areas, chosen, facts)
+
+
+def _evident(crops: Crops, areas: NDArray[np.int64], chosen: MaterialSettings) -> NDArray[np.intp]:
+    """Masks that found the materials: those of whole crops, else the best covered."""
+    masks = np.unique(crops.mask)
+    sizes = np.bincount(crops.mask)[masks]
+    cover = np.bincount(crops.mask, crops.coverage())[masks] / sizes
+    strong = np.asarray(masks[cover >= chosen.evident], np.intp)
+    needed = min(chosen.count or 1, masks.size)
+    if strong.size >= needed:
+        return strong
+    order = np.lexsort((-areas[masks], -cover))
+    return np.asarray(np.sort(masks[order[:needed]]), np.intp)
+
+
+def _join_weak(
+    crops: Crops,
+    study: Study,
+    groups: NDArray[np.int64],
+    areas: NDArray[np.int64],
+    chosen: MaterialSettings,
+    labels: NDArray[np.int64],
+    confidence: NDArray[np.float64],
+    margin: NDArray[np.float64],
+) -> None:
+    """Give thin and small masks, largest first, the group they resemble, or a new one."""
+    weak = np.setdiff1d(crops.mask, study.masks)
+    weak = weak[np.argsort(-areas[weak], kind="stable")]
+    founded: list[NDArray[np.float64]] = []  # by masks that resemble no group
+    count = int(groups.max()) + 1
+    for turn, k in enumerate(weak.tolist()):
+        distances, vector = study.compare(crops.take(crops.mask == k), groups, turn)
+        if founded:
+            one = np.ones(1, np.intp)
+            many = np.ones(len(founded), np.intp)
+            fresh = study.metric.distances(vector[None], np.stack(founded), one, many)[0]
+            distances = np.concatenate([distances, fresh])
+        free = chosen.count is None and count + len(founded) < chosen.most
+        if free and turn < _MOST_FOUNDERS and distances.min() > chosen.surely_different:
+            labels[k] = count + len(founded)
+            confidence[k] = margin[k] = lead(np.append(distances, 1.0), distances.size)
+            founded.append(vector)
+        else:
+            labels[k] = int(distances.argmin())
+            confidence[k] = margin[k] = lead(distances, int(distances.argmin()))
+
+
+def _finished(
+    labels: NDArray[np.int64],
+    confidence: NDArray[np.float64],
+    margin: NDArray[np.float64],
+    empty: NDArray[np.bool_],
+    areas: NDArray[np.int64],
+    chosen: MaterialSettings,
+    facts: dict[str, Any],
+) -> Materials:
+    """Count materials by falling area; leave open what is not clear."""
+    given = labels != _NONE
+    names = np.unique(labels[given])
+    total = [-int(areas[labels == name].sum()) for name in names]
+    new = {int(name): i for i, name in enumerate(names[np.argsort(total, kind="stable")], start=1)}
+    out = np.array([new.get(int(label), 0) for label in labels], np.int32)
+    count = len(new)
+    if count > 1:
+        out[given & (confidence < chosen.min_margin) & (margin < chosen.min_margin)] = 0
+    if empty.any():
+        out[empty] = count + 1
+        confidence[empty] = margin[empty] = 1.0
+    second = int(facts.pop("runner_up", count)) if count else 0
+    return Materials(
+        out,
+        confidence.astype(np.float32),
+        margin.astype(np.float32),
+        count,
+        count + 1 if empty.any() else 0,
+        second,
+        facts,
+    )
