@@ -43,6 +43,8 @@ def test_the_demo_finds_the_bubbles_and_shows_them(
     objects = bench.context.outputs.layer(bench.context.image, OBJECTS)
     np.testing.assert_array_equal(objects.data, labels)
     assert [str(unit) for unit in objects.units] == ["micrometer", "micrometer"]
+    bench.show()
+    bench.pages.setCurrentIndex(bench.pages.count() - 1)
     assert bench.docks[-1].table.rows.rowCount() == len(table)
     assert f"{len(table)} objects" in bench._advice.text()
     bench.context.close()

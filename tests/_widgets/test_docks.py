@@ -251,6 +251,7 @@ def test_sizes_in_nm_without_a_pixel_size_get_a_sentence(
 @pytest.fixture
 def measured(viewer: ViewerModel, context: Context, film: Any, qtbot: Any) -> MeasureDock:
     dock = page(qtbot, viewer, MeasureDock)
+    dock.show()
     context.run("Segmenting", context.image, context.image.segment_steps())
     wait(qtbot, context)
     return dock

@@ -86,13 +86,37 @@ def test_stop_closes_the_steps_in_their_own_thread(runner: JobRunner, qtbot: Any
     runner.start("Waiting", gate.steps(), done=values.append)
     statuses: list[JobStatus | None] = []
     runner.status.connect(statuses.append)
+    job = runner._running.job
     runner.stop()
-    assert statuses[-1] is not None
-    assert statuses[-1].stopping, "Stop is not shown at once"
+    assert (runner.busy, statuses[-1]) == (False, None), "Stop is not answered at once"
+    # the next job waits for the end of the step that the stopped one is in
+    closed: list[int | None] = []
+
+    def following() -> Any:
+        closed.append(gate.closed_in)
+        yield Progress("decoding", 0, 1)
+
+    assert runner.start("Following", following())
+    assert not job.join(0)
     gate.go.set()
     qtbot.waitUntil(lambda: not runner.busy)
-    assert gate.closed_in not in (None, threading.get_ident())
-    assert (values, statuses[-1]) == ([], None)
+    assert closed not in ([None], [threading.get_ident()])
+    assert values == []
+
+
+def test_what_came_before_stop_is_kept(runner: JobRunner) -> None:
+    gate, kept = threading.Event(), []
+
+    def steps() -> Any:
+        yield "candidate"
+        gate.set()
+        while True:
+            yield Progress("searching", 0, 1)
+
+    runner.start("Searching", steps(), events=kept.extend)
+    assert gate.wait(10)
+    runner.stop()
+    assert kept == ["candidate"]
 
 
 @pytest.mark.parametrize(
@@ -124,6 +148,7 @@ def test_an_error_becomes_one_sentence(
     assert sentence in told[0]
     assert "\n" not in told[0]
     assert bool(caplog.records) is logged
+    caplog.clear()
 
 
 def test_one_job_at_a_time(runner: JobRunner, qtbot: Any, told: list[str]) -> None:

@@ -103,8 +103,8 @@ def test_a_window_that_closes_during_a_job_stops_it(
     bench.docks[0]._prepare.click()
     job = context.jobs._running.job
     viewer.close()
-    assert job.stopping
-    job.join()
+    assert not context.jobs.busy
+    assert job.join(60)
     assert job.outcome == ("stopped", None)
     qtbot.waitUntil(lambda: context.is_closed)
 

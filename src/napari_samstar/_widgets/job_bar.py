@@ -29,8 +29,8 @@ class JobBar(QWidget):
         self._bar.setFixedHeight(12)
         self._stop = QPushButton("Stop")
         self._stop.setToolTip(
-            "Stop at the end of the present step, a second or less with the bundled network. What "
-            "was found so far is kept in the cache, so that the next run goes on from there."
+            "Stop at once. What was found so far is kept in the cache, so that the next run goes "
+            "on from there."
         )
         self._stop.clicked.connect(jobs.stop)
         row = QHBoxLayout()
@@ -51,12 +51,9 @@ class JobBar(QWidget):
         parts = [status.title, progress.stage, progress.message]
         if status.seconds_left is not None:
             parts.append(f"{duration(status.seconds_left)} left")
-        if status.stopping:
-            parts = [status.title, "stopping after this step ..."]
         text = ", ".join(part for part in parts if part)
         self._label.setText(text)
         self._label.setToolTip(text)
-        self._stop.setEnabled(not status.stopping)
         self._bar.setRange(0, progress.total if progress.total > 1 else 0)
         self._bar.setValue(progress.done)
 

@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 import weakref
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
@@ -41,10 +41,13 @@ class Job:
     ----------
     steps : generator
         Yields `Progress` and other events, returns a value.
+    after : sequence of Job
+        Jobs that were stopped and may still be within their last step: these steps begin after it.
     """
 
-    def __init__(self, steps: Steps) -> None:
+    def __init__(self, steps: Steps, after: Sequence[Job] = ()) -> None:
         self._steps = steps
+        self._after = tuple(after)
         self._lock = threading.Lock()
         self._events: list[Any] = []
         self._stop = threading.Event()
@@ -76,13 +79,17 @@ class Job:
         """How it ended: "done" and the value, "stopped", or "failed" and the error. None before."""
         return self._outcome
 
-    def join(self) -> None:
-        """Wait for the thread."""
-        self._thread.join()
+    def join(self, seconds: float | None = None) -> bool:
+        """Wait for the thread, at most so long; return whether it has ended."""
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
 
     def _work(self) -> None:
-        steps = self._steps
-        del self._steps
+        steps, after = self._steps, self._after
+        del self._steps, self._after  # what they hold goes with the job, not with its record
+        for job in after:
+            while not (job.join(0.02) or self._stop.is_set()):
+                pass
         outcome: tuple[Literal["done", "stopped", "failed"], Any] = ("stopped", None)
         try:
             while not self._stop.is_set():
@@ -120,14 +127,11 @@ class JobStatus:
         How far it is.
     seconds_left : float or None
         Estimate, where the pace is known.
-    stopping : bool
-        Stop was asked for and waits for the end of the present step.
     """
 
     title: str
     progress: Progress
     seconds_left: float | None = None
-    stopping: bool = False
 
 
 @dataclass
@@ -139,7 +143,6 @@ class _Running:
     events: Callable[[list[Any]], None] | None
     quiet: bool
     began: float
-    wanted: bool = True
     stage_began: tuple[int, float, int] | None = None  # total, time and steps when it was first met
 
 
@@ -215,21 +218,26 @@ class JobRunner(QObject):
             if not replace:
                 show_info(f"{self._running.title} is not finished: wait, or press Stop.")
                 return False
-            if self._running.title == title:
-                self._running.wanted = False
-                self._running.job.stop()
             begin = partial(self._begin, title, steps, done, events, owner, quiet)
             self._waiting[title] = owner, begin
+            if self._running.title == title:
+                self._drop(self._running)
             return True
         self._begin(title, steps, done, events, owner, quiet)
         return True
 
     def stop(self) -> None:
-        """Ask the running job to stop at the end of its present step; it keeps what it has."""
+        """Stop the running job, and drop those that wait.
+
+        It is over at once for whoever waits for it. Its thread ends with the step that it is in,
+        and the next job begins after that.
+        """
         self._waiting.clear()
-        if self._running is not None:
-            self._running.job.stop()
-            self._tell(self._running, Progress("stopping", 0, 0))
+        running = self._running
+        if running is not None:
+            running.job.stop()
+            self._hand_over(running, running.job.take())
+            self._end(running, "stopped", None)
 
     def forget(self, owner: Any) -> None:
         """Stop the job whose answer `owner` was to get, drop the answer, and begin none for it."""
@@ -237,8 +245,7 @@ class JobRunner(QObject):
             del self._waiting[title]
         running = self._running
         if running is not None and running.owner is owner:
-            running.wanted = False
-            running.job.stop()
+            self._drop(running)
 
     def _begin(
         self,
@@ -249,7 +256,8 @@ class JobRunner(QObject):
         owner: Any,
         quiet: bool,
     ) -> None:
-        job = Job(steps)
+        self._jobs[:] = [job for job in self._jobs if job.outcome is None]
+        job = Job(steps, after=self._jobs)
         self._running = _Running(title, job, owner, done, events, quiet, time.perf_counter())
         self._jobs.append(job)
         if not quiet:
@@ -266,9 +274,9 @@ class JobRunner(QObject):
             return
         outcome = running.job.outcome  # asked first, so that no last event is missed
         events = running.job.take()
-        others = [event for event in events if not isinstance(event, Progress)]
-        if others and running.events is not None and running.wanted:
-            running.events(others)
+        self._hand_over(running, events)
+        if self._running is not running:
+            return
         if outcome is not None:
             self._end(running, *outcome)
             return
@@ -276,23 +284,32 @@ class JobRunner(QObject):
         if told is not None:
             self._tell(running, told)
 
+    def _hand_over(self, running: _Running, events: list[Any]) -> None:
+        others = [event for event in events if not isinstance(event, Progress)]
+        if others and running.events is not None:
+            running.events(others)
+
+    def _drop(self, running: _Running) -> None:
+        running.job.stop()
+        self._end(running, "stopped", None)
+
     def _tell(self, running: _Running, progress: Progress) -> None:
         left = _seconds_left(running, progress)
-        self.status.emit(JobStatus(running.title, progress, left, running.job.stopping))
+        self.status.emit(JobStatus(running.title, progress, left))
         if self._activity is None or self._telling:
             return
-        self._telling = True  # napari's bar lets other events in while it is drawn
+        self._telling = True
         try:
             self._activity.total = progress.total if progress.total > 1 else 0
             self._activity.n = progress.done
             self._activity.set_description(f"{running.title}: {progress.stage}")
-            self._activity.events.value(value=progress.done)
+            # napari let other events in while it drew that, Stop among them
+            if self._activity is not None:
+                self._activity.events.value(value=progress.done)
         finally:
             self._telling = False
 
     def _end(self, running: _Running, how: str, value: Any) -> None:
-        running.job.join()
-        self._jobs.remove(running.job)
         self._timer.stop()
         self._running = None
         if self._activity is not None:
@@ -300,18 +317,19 @@ class JobRunner(QObject):
             self._activity = None
         self.status.emit(None)
         self.busy_changed.emit(False)
-        try:
-            if running.wanted and how == "done" and running.done is not None:
+        if how == "done" and running.done is not None:
+            try:
                 running.done(value)
-            elif running.wanted and how == "failed":
-                sentence, expected = explain(value)
-                if not expected:
-                    _LOG.error("%s failed.", running.title, exc_info=value)
-                show_error(sentence)
-        finally:
-            if self._waiting and self._running is None:
-                _, begin = self._waiting.pop(next(iter(self._waiting)))
-                begin()
+            except Exception as err:
+                how, value = "failed", err.__cause__ or err
+        if how == "failed":
+            sentence, expected = explain(value)
+            if not expected:
+                _LOG.error("%s failed.", running.title, exc_info=value)
+            show_error(sentence)
+        if self._waiting and self._running is None:
+            _, begin = self._waiting.pop(next(iter(self._waiting)))
+            begin()
 
 
 def _stop_all(jobs: list[Job]) -> None:

@@ -12,6 +12,7 @@ from qtpy.QtCore import QSize
 from qtpy.QtWidgets import QApplication, QComboBox, QFileDialog, QGridLayout, QPushButton
 
 from napari_samstar._widgets.clicks import on_click
+from napari_samstar._widgets.context import EVERYTHING
 from napari_samstar._widgets.dock import Dock
 from napari_samstar._widgets.highlight import highlight
 from napari_samstar._widgets.outputs import OBJECTS
@@ -34,6 +35,7 @@ class MeasureDock(Dock):
     def build(self) -> None:
         """Make the widgets."""
         self._unwatch: Callable[[], None] | None = None
+        self._stale = True
         self._plot: Any = None  # pyqtgraph is loaded with the first table
         self._found = self.note("Nothing is segmented yet.")
         self.body.addWidget(self._found)
@@ -93,6 +95,9 @@ class MeasureDock(Dock):
     def refresh(self, image: OpenImage | None, names: frozenset[str]) -> None:
         """Show the table of the image's result."""
         if "result" not in names:
+            return
+        self._stale = not self.isVisible()
+        if self._stale:  # a table that nobody sees costs nothing
             return
         result = None if image is None else image.state.result
         table = None if result is None else result.table
@@ -161,6 +166,8 @@ class MeasureDock(Dock):
     def showEvent(self, event: Any) -> None:
         """Take clicks while the table is seen."""
         super().showEvent(event)
+        if self._stale:
+            self.refresh(self.image, EVERYTHING)
         if self._unwatch is None:
             self._unwatch = on_click(self.context.viewer, self.pick, plain=True)
 

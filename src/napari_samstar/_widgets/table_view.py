@@ -163,6 +163,9 @@ class TableView(QTableView):
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self.setTabKeyNavigation(False)
+        columns = self.horizontalHeader()
+        if columns is not None:
+            columns.setResizeContentsPrecision(30)  # rows that widths are taken of
         self.setToolTip(
             "One row for each object. Select rows to see them outlined; click an object in the "
             "picture to find its row; click a heading to sort."

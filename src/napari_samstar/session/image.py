@@ -162,7 +162,7 @@ class OpenImage:
     def use_recipe(self, recipe: Recipe) -> None:
         """Take over the settings and the model of a result, so that it can be repeated."""
         self.update(
-            settings=recipe.run_settings(), model=recipe.model.name if recipe.model else "none"
+            settings=recipe.run_settings(), model=recipe.model.name if recipe.model else NO_MODEL
         )
 
     def prepare_steps(self) -> Command:
