@@ -172,7 +172,7 @@ def test_preparing_tells_what_is_on_offer(
     wait(qtbot, context)
     assert "masks are on offer" in dock._state.text()
     dock._contrast.editor("gamma").setValue(2.0)
-    assert "prepare again" in dock._state.text()
+    assert "prepare again, which takes about" in dock._state.text()
     assert dock._prepare.isEnabled()
 
 

@@ -8,6 +8,7 @@ from superqt import QElidingLabel
 from napari_samstar._widgets.dock import Dock
 from napari_samstar._widgets.fields import Fold, length
 from napari_samstar._widgets.forms import SettingsForm
+from napari_samstar._widgets.job_bar import duration
 from napari_samstar._widgets.models import DEVICES, fill_models, model_sentence
 from napari_samstar._widgets.outputs import VIEW
 from napari_samstar._widgets.pixel_size import PixelSizeEditor
@@ -158,10 +159,13 @@ class MicrographDock(Dock):
             self._device.setCurrentIndex(self._device.findData(state.device))
         if state.ready and state.prepared is not None:
             self._state.setText(f"Prepared: {len(state.prepared.proposals):,} masks are on offer.")
-        elif state.prepared is not None:
-            self._state.setText("Changed since it was prepared: prepare again.")
+            return
+        seconds = image.seconds_to_prepare()
+        time = "" if seconds is None else f", which takes {duration(seconds)}"
+        if state.prepared is not None:
+            self._state.setText(f"Changed since it was prepared: prepare again{time}.")
         else:
-            self._state.setText("Not prepared yet.")
+            self._state.setText(f"Not prepared yet{time}.")
 
     def _on_contrast(self, settings: object) -> None:
         if self.image is not None:

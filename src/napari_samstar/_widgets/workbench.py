@@ -63,7 +63,7 @@ class Workbench(QWidget):
         layout.addWidget(JobBar(self.context.jobs))
         self.context.image_changed.connect(self._refresh)
         self._refresh()
-        show_scale_bar(napari_viewer)
+        show_scale_bar(self.context.viewer)
 
     def sizeHint(self) -> QSize:
         """Ask for no more than a small screen has to spare."""

@@ -193,6 +193,10 @@ class OpenImage:
         """Write everything that belongs to the result; returns the files by their kind."""
         return steps.export(self.state, folder)
 
+    def seconds_to_prepare(self) -> float | None:
+        """Estimate how long preparing takes; None where the network has not run here yet."""
+        return steps.seconds_to_prepare(self.state, self.tools)
+
     def select_now(self, settings: SelectSettings) -> Selection:
         """Select from what is prepared, at once; milliseconds, after the first time.
 

@@ -91,12 +91,8 @@ def expected(shape: tuple[int, int], settings: RunSettings, view: int | None) ->
     return Expected(encodings, batches, bool({"regions", "prompted"} & set(decode.sources)))
 
 
-def overall(
-    steps: Generator[Any, None, T], shape: tuple[int, int], settings: RunSettings, sam: Any
-) -> Generator[Any, None, T]:
+def overall(steps: Generator[Any, None, T], plan: Expected) -> Generator[Any, None, T]:
     """Pass on the events of `propose_steps` or `segment_steps`, counted over the whole."""
-    view = None if sam is None else int(sam.image_encoder.img_size)
-    plan = expected(shape, settings, view)
     while True:
         try:
             event = next(steps)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Generator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_samstar.session.overall import overall
+from napari_samstar.session.overall import expected, overall
 from napari_samstar.session.tools import NO_MODEL, Tools, import_engine
 from napari_samstar.types import Progress, SamStarError, Segmentation
 
@@ -19,7 +20,16 @@ if TYPE_CHECKING:
     from napari_samstar.session.image import ImageState
     from napari_samstar.settings import Prior
 
-__all__ = ["export", "measure", "prepare", "recalibrate", "reopen", "segment", "view"]
+__all__ = [
+    "export",
+    "measure",
+    "prepare",
+    "recalibrate",
+    "reopen",
+    "seconds_to_prepare",
+    "segment",
+    "view",
+]
 
 _Changes = Generator[Progress, None, Mapping[str, Any]]
 
@@ -44,7 +54,14 @@ def prepare(state: ImageState, tools: Tools) -> _Changes:
         prior=prior,
         store=tools.store,
     )
-    proposals = yield from overall(proposing, micrograph.shape, settings, sam)
+    view = None if sam is None else int(sam.image_encoder.img_size)
+    plan = expected(micrograph.shape, settings, view)
+    began = time.perf_counter()
+    proposals = yield from overall(proposing, plan)
+    pace = (time.perf_counter() - began) / plan.total
+    # what came from the cache took no time: the slowest run says most
+    which = (state.model, state.device)
+    tools.pace[which] = (view, max(pace, tools.pace.get(which, (view, 0.0))[1]))
     return {"prepared": Prepared(proposals, sam, state.inputs, prior)}
 
 
@@ -68,7 +85,8 @@ def segment(state: ImageState, tools: Tools) -> _Changes:
         proposals=None if made is None else made.proposals,
     )
     if made is None:
-        segmenting = overall(segmenting, micrograph.shape, state.settings, sam)
+        view = None if sam is None else int(sam.image_encoder.img_size)
+        segmenting = overall(segmenting, expected(micrograph.shape, state.settings, view))
     result = yield from segmenting
     prepared = made or Prepared(result.proposals, sam, state.inputs, prior)
     return {"prepared": prepared, "result": result, "front": result.front}
@@ -149,6 +167,15 @@ def export(state: ImageState, folder: str | Path) -> Generator[Progress, None, d
 
     stem = re.sub(r"[^\w.+-]+", "_", state.source.name).strip("._") or "micrograph"
     return write_result(state.result, folder, stem)
+
+
+def seconds_to_prepare(state: ImageState, tools: Tools) -> float | None:
+    """How long `prepare` may take, from how long it took before; None where it never did."""
+    known = tools.pace.get((state.model, state.device))
+    if known is None:
+        return None
+    view, pace = known
+    return pace * expected(state.source.shape, state.settings, view).total
 
 
 def _read_labels(path: Path) -> NDArray[np.int32]:

@@ -36,6 +36,9 @@ class Tools:
     def __init__(self, store: Store | None = None) -> None:
         self.store = store or Store()
         self._loaded: tuple[tuple[str, str], Any] | None = None
+        #: Side of the network's input, px or None, and seconds that one of `overall`'s steps took,
+        #: by model and device.
+        self.pace: dict[tuple[str, str], tuple[int | None, float]] = {}
 
     def model_steps(self, name: str, device: str) -> Generator[Progress, None, Any]:
         """Load a model, downloaded where it must be; the last one is kept.
