@@ -212,3 +212,20 @@ def test_a_killed_search_goes_on_to_the_same_front(particles: tuple, tmp_path: P
     assert not resumed[-1].replayed
     fresh = first_candidates(segment_steps(micrograph, settings=settings), 40)
     assert [e.candidate for e in resumed] == [e.candidate for e in fresh]
+
+
+def test_expected_quality_asks_for_all_good_masks_and_no_others(particles: tuple) -> None:
+    micrograph, _ = particles
+    p = ss.propose(micrograph)
+    prior = ss.Prior(diameter=(8, 60), polarity="dark")
+    term = ss.rewards.make("expected_quality")
+
+    def score(threshold: float) -> float:
+        layer = ss.RewardLayerSettings(prior=prior, threshold=threshold)
+        chosen = ss.SelectSettings(sources=("regions",), reward_layer=layer)
+        return term.score(ss.select(p, chosen), micrograph)
+
+    few, sensible, all_there_is = score(0.75), score(0.35), score(0.0)
+    assert sensible > few
+    assert sensible > all_there_is
+    assert score(1.0) == 0.0

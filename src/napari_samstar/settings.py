@@ -584,7 +584,7 @@ class RunSettings(Settings):
         (), description="Name and parameters of rewards besides those that the prior asks for."
     )
     importances: tuple[tuple[str, Annotated[float, Field(ge=0.0)]], ...] = Field(
-        (), description="Of objectives when one candidate is chosen; those left out count 1."
+        (), description="Of objectives when one candidate is chosen; those left out have their own."
     )
     prior: Prior = Prior()
     seed: int = Field(0, ge=0, le=2**32 - 1)

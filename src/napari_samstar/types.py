@@ -197,6 +197,14 @@ class Measured(Protocol):
         """Pixels in at least one mask, and in at least two, px."""
         ...
 
+    def quality(self) -> NDArray[np.float32]:
+        """How likely each mask is an object, 0 to 1, (K,), whatever selected it."""
+        ...
+
+    def expected_objects(self) -> float:
+        """Sum of `quality` over the best masks on offer that do not overlap."""
+        ...
+
 
 @dataclass(frozen=True)
 class Selection:

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from napari_samstar.cache import content_key
 from napari_samstar.pipeline.driving import run
+from napari_samstar.proposals.measured import MeasuredRows
 from napari_samstar.proposals.select import select
 from napari_samstar.rewards.base import RewardTerm
-from napari_samstar.rewards.priors import terms_for
+from napari_samstar.rewards.priors import importances_for, terms_for
 from napari_samstar.rewards.scoring import family_scores, scores
 from napari_samstar.search.fields import apply, space_of
 from napari_samstar.search.pareto import Candidate, Front
@@ -54,6 +55,14 @@ class SelectionFront(Front):
 
     base: SelectSettings = field(default_factory=SelectSettings)
     terms: tuple[RewardTerm, ...] = ()
+
+    def preferred(
+        self, importances: Mapping[str, float] | Sequence[float] | None = None
+    ) -> Candidate:
+        """Choose as `Front.preferred`; objectives left out have `importances_for`'s."""
+        if importances is None or isinstance(importances, Mapping):
+            importances = {**importances_for(self.objectives), **(importances or {})}
+        return super().preferred(importances)
 
     def settings(self, candidate: Candidate) -> SelectSettings:
         """Complete settings of one candidate: what `select` takes."""
@@ -123,9 +132,11 @@ def optimize_steps(
     search = search or SearchSettings()
     prior = prior or Prior()
     terms = tuple(terms_for(prior, micrograph) if rewards is None else rewards)
-    base = _started(base, prior_in_pixels(prior, micrograph), proposals)
+    known = prior_in_pixels(prior, micrograph)
+    base = _started(base, known, proposals)
     space = _space(base, proposals)
-    judge = _Judge(proposals, micrograph, terms, base, search.objectives == "families")
+    by_family = search.objectives == "families"
+    judge = _Judge(proposals, micrograph, terms, base, known, by_family)
     context = _context(proposals, terms, base)
     if journal is not None and Path(journal).is_dir():
         journal = Path(journal) / f"{content_key(context, search.key())}.jsonl"
@@ -156,6 +167,7 @@ class _Judge:
     micrograph: Micrograph
     terms: tuple[RewardTerm, ...]
     base: SelectSettings
+    prior: Prior
     by_family: bool
 
     @property
@@ -168,6 +180,8 @@ class _Judge:
         return self.judge(select(self.proposals, _settings(genes, self.base)))
 
     def judge(self, selection: Selection) -> NDArray[np.float64]:
+        if isinstance(selection.measured, MeasuredRows):
+            selection = replace(selection, measured=selection.measured.knowing(self.prior))
         found = scores(self.terms, selection, self.micrograph)
         if self.by_family:
             return np.array(list(family_scores(self.terms, found).values()))

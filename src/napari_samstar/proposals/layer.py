@@ -13,13 +13,16 @@ from numpy.typing import NDArray
 
 from napari_samstar.proposals.columns import column
 from napari_samstar.proposals.overlaps import overlaps
-from napari_samstar.settings import RewardLayerSettings
+from napari_samstar.settings import Prior, RewardLayerSettings
 from napari_samstar.types import Proposals, SamStarError
 
-__all__ = ["score", "select_ranked"]
+__all__ = ["expected_objects", "quality", "score", "select_ranked"]
 
 # what one says of the coverage beforehand is a guess: masks may exceed its upper end by half
 _COVERAGE_SLACK = 1.5
+
+# masks judged worse than this are hardly ever an object
+_LEAST_QUALITY = 0.15
 
 _TERMS = (
     "contrast",
@@ -74,6 +77,27 @@ def score(proposals: Proposals, layer: RewardLayerSettings) -> NDArray[np.float3
     scores *= 1 - layer.agreement * (1 - _confirmed(proposals))
     scores[~_of_size(proposals, layer)] = 0
     return scores
+
+
+def quality(proposals: Proposals, prior: Prior) -> NDArray[np.float32]:
+    """Judge every mask as the default layer does, (N,) 0 to 1: one scale for all settings."""
+    key = ("quality", prior.key())
+    if key not in proposals.columns:
+        proposals.columns[key] = score(proposals, RewardLayerSettings(prior=prior))
+    known: NDArray[np.float32] = proposals.columns[key]
+    return known
+
+
+def expected_objects(proposals: Proposals, prior: Prior) -> float:
+    """Sum of `quality` over the best masks that do not overlap; memoized."""
+    key = ("expected_objects", prior.key())
+    if key not in proposals.columns:
+        worth = quality(proposals, prior)
+        layer = RewardLayerSettings(prior=prior, threshold=_LEAST_QUALITY)
+        kept = select_ranked(proposals, np.arange(len(proposals)), worth, layer)
+        proposals.columns[key] = float(worth[kept].sum(dtype=np.float64))
+    expected: float = proposals.columns[key]
+    return expected
 
 
 def _confirmed(proposals: Proposals) -> NDArray[np.float32]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from functools import cached_property
 from typing import Any
 
@@ -10,9 +11,11 @@ from numba import njit
 from numpy.typing import NDArray
 
 from napari_samstar.proposals.columns import column, share_image
+from napari_samstar.proposals.layer import expected_objects, quality
 from napari_samstar.proposals.overlaps import overlaps
 from napari_samstar.proposals.table import from_masks
 from napari_samstar.runs import MaskRuns
+from napari_samstar.settings import Prior
 from napari_samstar.types import Proposals
 
 __all__ = ["MeasuredRows"]
@@ -63,6 +66,8 @@ class MeasuredRows:
         The K masks as selected: a clean-up of small regions may have changed some.
     changed : (K,) bool, optional
         Which masks were changed; those are measured anew.
+    prior : Prior, optional
+        What is known of the sample, sizes in px; it enters the quality of masks.
     """
 
     def __init__(
@@ -71,11 +76,30 @@ class MeasuredRows:
         rows: NDArray[np.int64],
         runs: MaskRuns,
         changed: NDArray[np.bool_] | None = None,
+        prior: Prior | None = None,
     ) -> None:
         self._proposals = proposals
+        self._prior = prior or Prior()
         self._rows = rows
         self._runs = runs
         self._changed = np.flatnonzero(changed) if changed is not None else np.zeros(0, np.int64)
+
+    def knowing(self, prior: Prior) -> MeasuredRows:
+        """Return the same masks, judged by what `prior` says; sizes in px."""
+        other = copy(self)
+        other._prior = prior
+        return other
+
+    def quality(self) -> NDArray[np.float32]:
+        """How likely each mask is an object, 0 to 1, (K,); see `layer.quality`.
+
+        Masks that a clean-up changed are judged as they were on offer.
+        """
+        return quality(self._proposals, self._prior)[self._rows]
+
+    def expected_objects(self) -> float:
+        """Sum of `quality` over the best masks on offer that do not overlap."""
+        return expected_objects(self._proposals, self._prior)
 
     @cached_property
     def gray_mean(self) -> float:

@@ -7,7 +7,7 @@ from typing import Any
 
 from napari_samstar.io.units import length_unit
 from napari_samstar.rewards.base import RewardTerm, pixel_in
-from napari_samstar.rewards.confidence import Stability
+from napari_samstar.rewards.confidence import ExpectedQuality, Stability
 from napari_samstar.rewards.contrast import Contrast, EdgeAlignment, Polarity, Separability
 from napari_samstar.rewards.coverage import Coverage
 from napari_samstar.rewards.overlap import Ambiguity, Overlap
@@ -17,7 +17,11 @@ from napari_samstar.rewards.spacing import NeighborSpacing
 from napari_samstar.settings import Prior
 from napari_samstar.types import Micrograph, SamStarError
 
-__all__ = ["terms_for"]
+__all__ = ["importances_for", "terms_for"]
+
+# one objective judges masks as a whole; the others decide between candidates that it finds alike
+_LEADING = "quality"
+_OTHERS = 0.1
 
 
 def terms_for(
@@ -52,6 +56,7 @@ def terms_for(
     polarity = prior.polarity or "any"
     allowed = 0.05 if prior.overlap is None else min(prior.overlap, 0.95)
     found: list[RewardTerm] = [
+        ExpectedQuality(),
         Overlap(allowed=allowed, **enough),
         Ambiguity(allowed=allowed, least_coverage=enough["least_coverage"]),
         Contrast(polarity=polarity, **enough),
@@ -78,6 +83,25 @@ def terms_for(
     terms = {term.name: term for term in found}
     terms.update({term.name: term for term in extra})
     return list(terms.values())
+
+
+def importances_for(objectives: Sequence[str]) -> dict[str, float]:
+    """Say how important objectives are, unless a person says otherwise.
+
+    Parameters
+    ----------
+    objectives : sequence of str
+        Families or terms.
+
+    Returns
+    -------
+    dict
+        Expected quality counts 1, what else there is 0.1; without it all count alike.
+    """
+    leading = {_LEADING, ExpectedQuality.name}
+    if not leading & set(objectives):
+        return dict.fromkeys(objectives, 1.0)
+    return {name: 1.0 if name in leading else _OTHERS for name in objectives}
 
 
 def _shape_terms(prior: Prior, enough: dict[str, Any]) -> list[RewardTerm]:

@@ -48,6 +48,7 @@ BUILT_IN: tuple[type[RewardTerm], ...] = (
     contrast.EdgeAlignment,
     contrast.Homogeneity,
     contrast.Separability,
+    confidence.ExpectedQuality,
     confidence.PredictedIou,
     confidence.Stability,
 )
