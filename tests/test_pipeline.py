@@ -225,7 +225,7 @@ def test_expected_quality_asks_for_all_good_masks_and_no_others(particles: tuple
         chosen = ss.SelectSettings(sources=("regions",), reward_layer=layer)
         return term.score(ss.select(p, chosen), micrograph)
 
-    few, sensible, all_there_is = score(0.75), score(0.35), score(0.0)
+    few, sensible, all_there_is = score(0.6), score(0.4), score(0.0)
     assert sensible > few
     assert sensible > all_there_is
-    assert score(1.0) == 0.0
+    assert score(1.0) == 0.0  # nothing is kept

@@ -21,8 +21,8 @@ __all__ = ["expected_objects", "quality", "score", "select_ranked"]
 # what one says of the coverage beforehand is a guess: masks may exceed its upper end by half
 _COVERAGE_SLACK = 1.5
 
-# masks judged worse than this are hardly ever an object
-_LEAST_QUALITY = 0.15
+# scores of the default layer at which every second mask is an object, and how fast that changes
+_EVEN_REGIONS, _EVEN_SAM, _EVEN_WIDTH = 0.58, 0.70, 0.06
 
 _TERMS = (
     "contrast",
@@ -80,10 +80,17 @@ def score(proposals: Proposals, layer: RewardLayerSettings) -> NDArray[np.float3
 
 
 def quality(proposals: Proposals, prior: Prior) -> NDArray[np.float32]:
-    """Judge every mask as the default layer does, (N,) 0 to 1: one scale for all settings."""
+    """Return how likely each mask is an object, (N,) 0 to 1: one scale for all settings.
+
+    The default layer's score through a logistic curve, one for regions and one for SAM's masks,
+    that follows the share of masks with an object at IoU 0.5 on synthetic micrographs of all kinds.
+    """
     key = ("quality", prior.key())
     if key not in proposals.columns:
-        proposals.columns[key] = score(proposals, RewardLayerSettings(prior=prior))
+        judged = score(proposals, RewardLayerSettings(prior=prior))
+        even = np.where(np.isnan(proposals.predicted_iou), _EVEN_REGIONS, _EVEN_SAM)
+        chance = 1 / (1 + np.exp((even - judged) / _EVEN_WIDTH))
+        proposals.columns[key] = np.where(judged > 0, chance, 0).astype(np.float32)
     known: NDArray[np.float32] = proposals.columns[key]
     return known
 
@@ -93,7 +100,7 @@ def expected_objects(proposals: Proposals, prior: Prior) -> float:
     key = ("expected_objects", prior.key())
     if key not in proposals.columns:
         worth = quality(proposals, prior)
-        layer = RewardLayerSettings(prior=prior, threshold=_LEAST_QUALITY)
+        layer = RewardLayerSettings(prior=prior, threshold=0.0)
         kept = select_ranked(proposals, np.arange(len(proposals)), worth, layer)
         proposals.columns[key] = float(worth[kept].sum(dtype=np.float64))
     expected: float = proposals.columns[key]

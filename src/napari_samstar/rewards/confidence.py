@@ -18,10 +18,12 @@ __all__ = ["ExpectedQuality", "PredictedIou", "Stability"]
 class ExpectedQuality(Term):
     """How many of the objects are expected to be found, against how many masks are kept.
 
-    ``score = 2 S / (n + N)``, S = sum of the quality of the n masks kept, N = sum of the quality of
-    the best masks on offer that do not overlap, which stands for the number of objects: the F1
-    score (Dice's coefficient, Ecology 26, 297, 1945) in expectation, with quality for the chance
-    that a mask is an object. A mask pays where its quality is above half of the score.
+    ``score = (1 + b) S / (n + b N)``, S = sum of the quality of the n masks kept, N = sum of the
+    quality of the best masks on offer that do not overlap, which stands for the number of objects,
+    b = `missed`: the F score (van Rijsbergen, Information Retrieval, 1979; b is his beta squared)
+    in expectation, with quality for the chance that a mask is an object. A mask pays where its
+    quality is above ``score / (1 + b)``. A spurious mask is deleted with a click, a missed object
+    has to be drawn: so a miss counts more by default.
 
     Bias: quality is the reward layer's judgement with its default weights. Where that is wrong for
     a sample, this term is wrong in the same way.
@@ -30,13 +32,18 @@ class ExpectedQuality(Term):
     name: ClassVar[str] = "expected_quality"
     family: ClassVar[str] = "quality"
 
+    missed: float = Field(
+        4.0, ge=0.01, le=100.0, description="How many spurious masks one missed object is worth."
+    )
+
     def score(self, selection: Selection, micrograph: Micrograph) -> float:
-        """Return the expected F1 score."""
+        """Return the expected F score."""
         if len(selection) == 0:
             return 0.0
         known = measured(selection)
         found = float(known.quality().sum(dtype=np.float64))
-        return 2 * found / (len(selection) + max(known.expected_objects(), found))
+        objects = max(known.expected_objects(), found)
+        return (1 + self.missed) * found / (len(selection) + self.missed * objects)
 
 
 class _Confidence(Quality):
