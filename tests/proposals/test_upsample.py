@@ -108,4 +108,4 @@ def test_packed_logits_are_small_where_masks_are_sharp() -> None:
 def test_nothing_above_the_lower_cut_has_no_stability() -> None:
     low = np.full((64, 64), -20, np.float32)
     _, stats, _ = scan(low, (0, 0), make_upsampling(*SIZES[0]), 0.0, 1.0, (256, 256), (0, 0))
-    assert np.isnan(stability_score(stats))
+    assert np.isnan(stability_score(stats[1], stats[2]))

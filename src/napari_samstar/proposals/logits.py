@@ -7,7 +7,9 @@ the three levels low, high and between are kept as runs, and values only in betw
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,13 +17,15 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from napari_samstar.proposals.scan import LADDER, scan_kernel
+from napari_samstar.proposals.count import count_above, prepare
+from napari_samstar.proposals.scan import LADDER
 from napari_samstar.proposals.upsample import Upsampling, tables
 
 __all__ = ["MAX_OFFSET", "PackedLogits", "pack", "stability_score"]
 
 #: Largest stability offset that packed logits can answer; the bound of the setting, logits.
 MAX_OFFSET = 5.0
+_ROWS_PER_THREAD = 64  # fewer are counted before another thread has started
 _FAR = np.float32(1e4)  # stands for "certain", beyond any offset
 
 
@@ -116,21 +120,24 @@ def _count(
     threshold: float,
     offset: float,
 ) -> Any:
-    """Count as `scan` does for each row, (K, 7)."""
-    out = np.empty((rows.size, 7), np.int64)
+    """Pixels above threshold + offset and above threshold - offset of each row, (K, 2)."""
+    out = np.empty((rows.size, 2), np.int64)
     low, high = np.float32(threshold) - _FAR, np.float32(threshold) + _FAR
+    above: Any = np.float32(threshold + offset)
+    below: Any = np.float32(threshold - offset)
+    prepared = prepare(axes)
     for k in range(rows.size):
         i = rows[k]
+        y, x, h, w = windows[i]
         window = _unpack(
-            windows[i, 2],
-            windows[i, 3],
+            h,
+            w,
             runs[run_offsets[i] : run_offsets[i + 1]],
             values[value_offsets[i] : value_offsets[i + 1]],
             low,
             high,
         )
-        y, x = windows[i, 0], windows[i, 1]
-        _, out[k], _ = scan_kernel(window, y, x, axes, threshold, offset, 1, 1, 0, 0, False, 0.0)
+        out[k] = count_above(window, y, x, axes, prepared, above, below)
     return out
 
 
@@ -206,30 +213,44 @@ class PackedLogits:
 
     def stability(self, rows: NDArray[np.intp], offset: float) -> NDArray[np.float32]:
         """Stability scores of `rows` at `offset` logits, exactly as from full-size logits."""
-        out = np.empty(len(rows), np.float32)
+        rows = np.asarray(rows, np.int64)
+        counts = np.empty((len(rows), 2), np.int64)
         crops = self.crop[rows]
         for crop in np.unique(crops):
-            chosen = np.flatnonzero(crops == crop)
-            counts = _count(
+            chosen = crops == crop
+            counts[chosen] = self._count(rows[chosen], tables(self.upsamplings[crop]), offset)
+        return stability_score(counts[:, 0], counts[:, 1])
+
+    def _count(
+        self, rows: NDArray[np.int64], axes: tuple[Any, ...], offset: float
+    ) -> NDArray[np.int64]:
+        """Pixels of `rows` above threshold + offset and above threshold - offset, (K, 2)."""
+
+        def count(part: NDArray[np.int64]) -> Any:
+            kernel: Any = _count
+            return kernel(
                 self.windows,
                 self.runs,
                 self.values,
                 self.run_offsets,
                 self.value_offsets,
-                np.asarray(rows, np.int64)[chosen],
-                tables(self.upsamplings[crop]),
+                part,
+                axes,
                 self.threshold,
                 offset,
             )
-            out[chosen] = [stability_score(one) for one in counts]
-        return out
+
+        workers = min(4, os.cpu_count() or 1, 1 + len(rows) // _ROWS_PER_THREAD)
+        if workers == 1:
+            return np.asarray(count(rows))
+        with ThreadPoolExecutor(workers) as pool:
+            return np.concatenate(list(pool.map(count, np.array_split(rows, workers))))
 
 
-def stability_score(stats: NDArray[np.int64]) -> np.float32:
-    """Stability from `scan`'s counts; NaN where no logit passes the lower cut, as Meta has it."""
-    if stats[2] == 0:
-        return np.float32(np.nan)
-    return np.float32(stats[1]) / np.float32(stats[2])
+def stability_score(n_above: NDArray[np.int64], n_below: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Stability from two counts; NaN where no logit passes the lower cut, as Meta has it."""
+    with np.errstate(invalid="ignore"):
+        return np.divide(n_above.astype(np.float32), n_below.astype(np.float32), dtype=np.float32)
 
 
 @dataclass(frozen=True)
@@ -251,9 +272,7 @@ def pack_one(logits: NDArray[np.float32], threshold: float, ladder: NDArray[np.i
     """Pack one mask's (h, w) logits, with the ladder of counts that `scan` gave for it."""
     cuts = (threshold - MAX_OFFSET - 0.01, threshold + MAX_OFFSET + 0.01)
     window, runs, values = _pack(logits, *cuts)
-    with np.errstate(invalid="ignore"):
-        scores = ladder[0].astype(np.float32) / ladder[1].astype(np.float32)
-    return Packed(window, runs, values, scores)
+    return Packed(window, runs, values, stability_score(*ladder))
 
 
 def pack(

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from napari_samstar.proposals.bilinear import across, blend, column
 from napari_samstar.proposals.upsample import Upsampling, tables
 
-__all__ = ["LADDER", "scan", "scan_kernel"]
+__all__ = ["LADDER", "scan"]
 
 #: Offsets at which stability is counted besides the one asked for, logits.
 LADDER = np.arange(17, dtype=np.float32) / 8
@@ -41,7 +41,7 @@ def _push(buffer: Any, n: int, value: int) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def scan_kernel(
+def _scan(
     low: Any,
     y0: int,
     x0: int,
@@ -52,8 +52,6 @@ def scan_kernel(
     frame_width: int,
     crop_y: int,
     crop_x: int,
-    want_runs: bool,
-    reach: float,
 ) -> Any:
     """See `scan`; walks the crop column by column and writes runs as it goes."""
     ym, ymw, yo, yow, ys, xm, xmw, xo, xow, xs, inner, outer = axes
@@ -61,13 +59,13 @@ def scan_kernel(
     n_y, n_x = ys.shape[0], xs.shape[0]
     cut = np.float32(threshold)
     above, below = np.float32(threshold + offset), np.float32(threshold - offset)
-    far = np.float32(max(reach, offset)) + _MARGIN
+    far = np.float32(max(LADDER[-1], offset)) + _MARGIN
     sure_high, sure_low = cut + far, cut - far
     n_rungs = LADDER.size
     # pixels by the number of rungs they are above, and by the first rung they are not below
     over, under = np.zeros(n_rungs + 1, np.int64), np.zeros(n_rungs + 1, np.int64)
 
-    runs = np.empty(256 if want_runs else 1, np.uint32)
+    runs = np.empty(256, np.uint32)
     n_runs, run_start, inside = 0, 0, False
     n_cut: Any = 0
     n_above: Any = 0
@@ -154,10 +152,9 @@ def scan_kernel(
                         x_min, x_max = min(x_min, x), max(x_max, x)
                     if (value > cut) != inside:
                         inside = not inside
-                        if want_runs:
-                            runs = _push(runs, n_runs, base + y - run_start)
-                            n_runs += 1
-                            run_start = base + y
+                        runs = _push(runs, n_runs, base + y - run_start)
+                        n_runs += 1
+                        run_start = base + y
                 continue
             if state == _HIGH:
                 n_cut += stop - start
@@ -169,19 +166,17 @@ def scan_kernel(
                 x_min, x_max = min(x_min, x), max(x_max, x)
             if (state == _HIGH) != inside:
                 inside = not inside
-                if want_runs:
-                    runs = _push(runs, n_runs, base + start - run_start)
-                    n_runs += 1
-                    run_start = base + start
+                runs = _push(runs, n_runs, base + start - run_start)
+                n_runs += 1
+                run_start = base + start
         # only a crop as high as the frame lets a run go on into its next column
         if inside and (n_y < frame_height or x + 1 == n_x or xs[x + 1, 0] - x0 >= w):
             inside = False
-            if want_runs:
-                runs = _push(runs, n_runs, base + n_y - run_start)
-                n_runs += 1
-                run_start = base + n_y
+            runs = _push(runs, n_runs, base + n_y - run_start)
+            n_runs += 1
+            run_start = base + n_y
     total = frame_height * frame_width
-    if want_runs and (run_start < total or n_runs == 0):
+    if run_start < total or n_runs == 0:
         runs = _push(runs, n_runs, total - run_start)
         n_runs += 1
     if x_max < 0:
@@ -235,7 +230,7 @@ def scan(
     ladder : (2, 17) int64
         Pixels above threshold + offset and above threshold - offset for the offsets `LADDER`.
     """
-    runs, stats, ladder = scan_kernel(
+    runs, stats, ladder = _scan(
         low,
         *origin,
         tables(upsampling),
@@ -243,7 +238,5 @@ def scan(
         offset,
         *frame,
         *crop_origin,
-        True,
-        float(LADDER[-1]),
     )
     return runs, stats, ladder

@@ -198,18 +198,24 @@ class _Stability:
         self._logits = None if stored else grid_logits(proposals)
         # rows without logits keep the score they came with
         self._count = 0 if self._logits is None else len(self._logits)
-        self._known: dict[int, np.float32] = proposals.columns.setdefault(("stability", offset), {})
+        # of the latest offset alone: other settings move while it stays, and memory stays bounded
+        memo = proposals.columns.get("stability_at")
+        if memo is None or memo[0] != offset:
+            memo = offset, np.zeros(self._count, np.float32), np.zeros(self._count, np.bool_)
+            if self._count:
+                proposals.columns["stability_at"] = memo
+        self._exact: NDArray[np.float32] = memo[1]
+        self._known: NDArray[np.bool_] = memo[2]
 
     def of(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Exact scores of `rows`."""
         out = self._scores[rows].copy()
-        if self._logits is None:
-            return out
-        packed = rows < self._count
-        missing = np.array([r for r in rows[packed] if r not in self._known], np.int64)
-        scores = self._logits.stability(missing, self._offset)
-        self._known.update(zip(missing.tolist(), scores, strict=True))
-        out[packed] = [self._known[r] for r in rows[packed].tolist()]
+        if self._logits is not None:
+            packed = rows[rows < self._count]
+            missing = packed[~self._known[packed]]
+            self._exact[missing] = self._logits.stability(missing, self._offset)
+            self._known[missing] = True
+            out[rows < self._count] = self._exact[packed]
         return out
 
     def pass_threshold(

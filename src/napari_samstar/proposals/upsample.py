@@ -115,7 +115,7 @@ def make_upsampling(
 
 
 def tables(upsampling: Upsampling) -> tuple[Any, ...]:
-    """All that `scan_kernel` needs of an upsampling, as one tuple."""
+    """All that `scan` needs of an upsampling, as one tuple."""
     y, x = upsampling.y, upsampling.x
     return (
         y.mid_index,
