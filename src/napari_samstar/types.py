@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
@@ -214,8 +214,11 @@ class Selection:
     ----------
     runs : MaskRuns
         The K masks; they may overlap.
-    boxes, predicted_iou, stability, points, source : arrays
+    boxes, predicted_iou, points, source : arrays
         As in `Proposals`, one row per kept mask.
+    stability_scores : (K,) float32, or function that gives it
+        What `stability` is; a function is called when it is first read: at a new offset, scores
+        take longer to count than masks to select.
     crops : (K, 4) int32
         Crop box of each mask, x0, y0, x1, y1, last row and column excluded, px.
     rows : (K,) int64
@@ -233,7 +236,7 @@ class Selection:
     runs: MaskRuns
     boxes: NDArray[np.int32]
     predicted_iou: NDArray[np.float32]
-    stability: NDArray[np.float32]
+    stability_scores: NDArray[np.float32] | Callable[[], NDArray[np.float32]]
     points: NDArray[np.float64]
     source: NDArray[np.uint8]
     crops: NDArray[np.int32]
@@ -245,6 +248,12 @@ class Selection:
 
     def __len__(self) -> int:
         return len(self.runs)
+
+    @cached_property
+    def stability(self) -> NDArray[np.float32]:
+        """Stability score of each mask at the settings' offset, (K,)."""
+        given = self.stability_scores
+        return given() if callable(given) else given
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -71,7 +71,7 @@ def selected(
         runs=table.runs,
         boxes=table.boxes,
         predicted_iou=table.predicted_iou if predicted_iou is None else predicted_iou,
-        stability=steady,
+        stability_scores=steady,
         points=table.points,
         source=table.source,
         crops=table.crop_boxes[table.crop],

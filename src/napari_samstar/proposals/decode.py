@@ -230,7 +230,7 @@ class _Rows:
                 continue
             self._runs.append(runs)
             self._boxes.append(box)
-            self._stability.append(stability_score(stats[1], stats[2]))
+            self._stability.append(np.float32(stability_score(stats[1], stats[2])))
             self._iou.append(iou.reshape(-1)[index])
             self._points.append(points[index // per_prompt] + origin[:2])
             if packed is not None:

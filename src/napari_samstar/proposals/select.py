@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -112,17 +114,18 @@ def _as_meta(proposals: Proposals, settings: SelectSettings, layers: int) -> Sel
         boxes = proposals.crop_boxes[proposals.crop[rows]].astype(np.float32)
         areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
         rows = rows[box_nms(proposals.boxes[rows], 1 / areas, amg.crop_nms_thresh)]
-    return _finish(proposals, rows, score[rows], stability.of(rows), settings)
+    return _finish(proposals, rows, score[rows], stability.of, settings)
 
 
 def _finish(
     proposals: Proposals,
     rows: NDArray[np.int64],
     score: NDArray[np.float32],
-    stability: NDArray[np.float32],
+    stability: Callable[[NDArray[np.int64]], NDArray[np.float32]],
     settings: SelectSettings,
 ) -> Selection:
     """Gather rows into a selection, after Meta's clean-up of small regions if it is asked for."""
+    prior = None if settings.reward_layer is None else settings.reward_layer.prior
     runs = proposals.runs.take(rows)
     boxes = proposals.boxes[rows]
     min_area = settings.amg.min_mask_region_area
@@ -141,14 +144,14 @@ def _finish(
         runs=runs,
         boxes=boxes[order],
         predicted_iou=proposals.predicted_iou[rows],
-        stability=stability[order],
+        stability_scores=lambda: stability(rows),
         points=proposals.points[rows],
         source=proposals.source[rows],
         crops=proposals.crop_boxes[proposals.crop[rows]],
         rows=rows,
         score=score[order],
         settings=settings,
-        measured=MeasuredRows(proposals, rows, runs, changed),
+        measured=MeasuredRows(proposals, rows, runs, changed, prior),
     )
 
 
@@ -162,7 +165,7 @@ def _by_physics(proposals: Proposals, settings: SelectSettings) -> Selection:
     rows = np.flatnonzero(usable)
     scores = score(proposals, layer)
     kept = select_ranked(proposals, rows, scores[rows], layer)
-    return _finish(proposals, kept, scores[kept], proposals.stability[kept], settings)
+    return _finish(proposals, kept, scores[kept], proposals.stability.__getitem__, settings)
 
 
 def _of_sources(proposals: Proposals, settings: SelectSettings) -> NDArray[np.bool_]:
