@@ -296,6 +296,9 @@ def test_a_heading_sorts(context: Context, measured: MeasureDock) -> None:
     column = list(table.columns).index("area_nm2")
     measured.table.sortByColumn(column, Qt.SortOrder.DescendingOrder)
     shown = [measured.table.rows.label(row) for row in range(len(table))]
+    measured.table.choose([shown[-1]])
+    measured.table.sortByColumn(column, Qt.SortOrder.AscendingOrder)
+    assert measured.table.labels() == [shown[-1]], "another object is selected after sorting"
     areas = table.set_index("label")["area_nm2"].loc[shown].to_numpy()
     assert (np.diff(areas) <= 0).all()
 

@@ -217,7 +217,7 @@ def test_the_bar_says_what_is_done_and_for_how_long(runner: JobRunner, qtbot: An
     assert bar.isHidden()
     runner.status.emit(JobStatus("Preparing film", Progress("decoding", 2, 10), 33.0))
     assert not bar.isHidden()
-    assert "Preparing film, decoding" in bar._label.text()
+    assert "Preparing film: decoding" in bar._label.text()
     assert "about 35 s left" in bar._label.text()
     assert (bar._bar.value(), bar._bar.maximum()) == (2, 10)
     runner.status.emit(None)

@@ -48,9 +48,8 @@ class JobBar(QWidget):
         if status is None:
             return
         progress = status.progress
-        parts = [status.title, progress.stage, progress.message]
-        if status.seconds_left is not None:
-            parts.append(f"{duration(status.seconds_left)} left")
+        left = "" if status.seconds_left is None else f"{duration(status.seconds_left)} left"
+        parts = [f"{status.title}: {progress.stage}", left, progress.message]
         text = ", ".join(part for part in parts if part)
         self._label.setText(text)
         self._label.setToolTip(text)

@@ -159,9 +159,9 @@ class MeasureDock(Dock):
         if image is None or layer is None:
             return
         value = layer.get_value(position, world=True)
-        label = int(value) if value else None
-        self.table.choose(label)
-        highlight(self.context, image, [] if label is None else [label])
+        labels = [int(value)] if value else []
+        self.table.choose(labels)
+        highlight(self.context, image, labels)
 
     def showEvent(self, event: Any) -> None:
         """Take clicks while the table is seen."""
@@ -214,10 +214,9 @@ class MeasureDock(Dock):
         if kept.all():
             self._shown.setText(f"All {len(kept)} objects.")
         else:
-            title = self._column.currentText()
-            self._shown.setText(
-                f"{kept.sum()} of {len(kept)} objects, with {title} from {low:.4g} to {high:.4g}."
-            )
+            name, _, unit = self._column.currentText().partition(", ")
+            limits = f"from {low:.4g} to {high:.4g} {unit}".rstrip()
+            self._shown.setText(f"{kept.sum()} of {len(kept)} objects: {name} {limits}.")
 
     def _ask_folder(self) -> None:
         folder = QFileDialog.getExistingDirectory(self, "Folder to export into")

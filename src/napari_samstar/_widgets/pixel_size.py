@@ -124,6 +124,8 @@ class PixelSizeEditor(QWidget):
         self._ends = []
         self._bar.setVisible(on)
         if on:
+            unit = self._unit.currentData()  # a bar is seldom in another
+            self._bar_unit.setCurrentIndex(max(0, self._bar_unit.findData(unit)))
             self._unwatch = on_click(self._context.viewer, self.click)
             self._bar_length.setFocus(Qt.FocusReason.OtherFocusReason)
             self._prompt()

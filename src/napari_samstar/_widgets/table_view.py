@@ -175,23 +175,31 @@ class TableView(QTableView):
             vertical.hide()
             vertical.setDefaultSectionSize(22)
         self._silent = False
+        self._chosen: list[int] = []
         self._selection().selectionChanged.connect(self._on_selected)
+        # objects stay selected, wherever sorting and filtering puts their rows
+        self.rows.layoutAboutToBeChanged.connect(self._remember)
+        self.rows.layoutChanged.connect(lambda: self.choose(self._chosen, scroll=False))
 
-    def choose(self, label: int | None) -> None:
-        """Select the row of an object, or none; nothing is told."""
+    def choose(self, labels: list[int], scroll: bool = True) -> None:
+        """Select the rows of these objects and no others; nothing is told."""
         self._silent = True
-        row = None if label is None else self.rows.row(label)
         self.clearSelection()
-        if row is not None:
-            index = self.rows.index(row, 0)
-            flags = QItemSelectionModel.SelectionFlag
-            self._selection().setCurrentIndex(index, flags.ClearAndSelect | flags.Rows)
-            self.scrollTo(index)
+        found = [self.rows.row(label) for label in labels]
+        indices = [self.rows.index(row, 0) for row in found if row is not None]
+        flags = QItemSelectionModel.SelectionFlag
+        for index in indices:
+            self._selection().setCurrentIndex(index, flags.Select | flags.Rows)
+        if indices and scroll:
+            self.scrollTo(indices[0])
         self._silent = False
 
     def labels(self) -> list[int]:
         """Return the objects whose rows are selected."""
         return [self.rows.label(index.row()) for index in self._selection().selectedRows()]
+
+    def _remember(self) -> None:
+        self._chosen = self.labels()
 
     def _selection(self) -> QItemSelectionModel:
         found = self.selectionModel()
