@@ -72,7 +72,7 @@ def speed(side: int = 1024, points: int = 32) -> list[dict[str, object]]:
         for s, offset in zip(settings, offsets, strict=True)
     ]
     started = time.perf_counter()
-    kept_offset = [len(ss.select(proposals, one).stability) for one in fresh]
+    kept_offset = [len(ss.select(proposals, one)) for one in fresh]
     select_offset = (time.perf_counter() - started) / len(fresh)
     started = time.perf_counter()
     for one in fresh:
@@ -97,7 +97,7 @@ def speed(side: int = 1024, points: int = 32) -> list[dict[str, object]]:
         row("first `propose` at the same settings", propose),
         row(f"`select` with a new setting (mean of 200; {np.mean(kept):.0f} masks kept)", select),
         row(
-            "`select` with a new stability offset too, and each kept mask's score at it "
+            "`select` with a new stability offset too "
             f"(mean of 200; {np.mean(kept_offset):.0f} masks kept)",
             select_offset,
         ),
