@@ -66,7 +66,7 @@ def _objectives(axes: Any, front: Front, marks: Mapping[str, Candidate]) -> None
             label=", ".join(names),
             zorder=3,
         )
-    axes.set_xticks(places, [name.replace("_", " ") for name in front.objectives])
+    axes.set_xticks(places, [name.replace("_", " ") for name in front.objectives], fontsize=9)
     axes.set_ylim(-0.02, 1.02)
     axes.set_ylabel("reward (more is better)")
     axes.set_title(f"{len(front.candidates)} candidates that none other beats", fontsize=11)
