@@ -32,7 +32,7 @@ def test_genetic_search_approaches_the_front_of_zdt1(seed):
     found = search(ZDT1_SPACE, zdt1, budget=1500, seed=seed, patience=0)
     losses = 10 * (1 - found.rewards)
     # the true front is f2 = 1 - sqrt(f1)
-    assert np.median(losses[:, 1] - (1 - np.sqrt(losses[:, 0]))) < 0.1
+    assert np.median(losses[:, 1] - (1 - np.sqrt(losses[:, 0]))) < 0.15
 
 
 @pytest.mark.parametrize("n_objectives", [2, 3, 4, 6])
@@ -197,7 +197,7 @@ def test_grid_tries_all_combinations_of_thresholds():
 
 
 def test_generations_are_told_and_steps_return_the_front():
-    steps = study_steps(MIXED_SPACE, mixed, SearchSettings(budget=80), objectives=["a", "b"])
+    steps = study_steps(MIXED_SPACE, mixed, SearchSettings(budget=130), objectives=["a", "b"])
     generations = []
     while True:
         try:
@@ -207,5 +207,5 @@ def test_generations_are_told_and_steps_return_the_front():
             break
         if isinstance(event, GenerationEvent):
             generations.append(event.evaluated)
-    assert generations == [24, 48, 72, 80]
+    assert generations == [96, 120, 130]
     assert [done for done, _ in front.history] == generations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,11 @@ from numpy.typing import NDArray
 from napari_samstar.search.space import Gene, Space, distinct
 
 __all__ = ["nsga"]
+
+# the best choices often lie where no candidate near the defaults leads, e.g. without the reward
+# layer: so the first generation is large, and each later one has some newcomers by chance
+_FIRST = 4  # times the population
+_NEWCOMERS = 0.15  # share of the population
 
 Batches = Generator[list[dict[str, Any]], NDArray[np.float64], None]
 
@@ -27,6 +32,9 @@ def nsga(
 ) -> Batches:
     """Ask for one generation after another; told its rewards, breed the next.
 
+    The first generation, of seeds and a Latin hypercube, is four times the others; of these, 15 %
+    are not bred but drawn by chance.
+
     Survivors are chosen by rank and crowding distance (NSGA-II: Deb et al., IEEE Trans. Evol.
     Comput. 6, 182-197 (2002)), above three objectives by reference directions (NSGA-III: Deb and
     Jain, IEEE Trans. Evol. Comput. 18, 577-601 (2014)). Nothing is asked for twice.
@@ -36,7 +44,7 @@ def nsga(
     space : Space
         What may vary.
     seeds : sequence of mapping
-        Asked for first, in this order; chance fills up the first generation.
+        Asked for first, in this order.
     n_objectives, population, seed : int
         Objectives; candidates a generation; of the random numbers.
 
@@ -60,16 +68,21 @@ def nsga(
             individual.set("key", known)
         return known
 
+    def individuals(many: Iterable[Mapping[str, Any]]) -> Any:
+        return Population.create(
+            *[Individual(X=_coordinates(space, genes), genes=genes) for genes in many]
+        )
+
     rng = np.random.default_rng(seed)
-    first = _first_generation(space, seeds, population, rng)
+    first = _first_generation(space, seeds, _FIRST * population, rng)
+    newcomers = round(_NEWCOMERS * population)
     problem = Problem(vars={gene.name: _variable(gene) for gene in space.genes}, n_obj=n_objectives)
     unique = _no_repetition(asked, key)
     with _quiet():
         algorithm = MixedVariableGA(
             pop_size=population,
-            sampling=Population.create(
-                *[Individual(X=_coordinates(space, genes), genes=genes) for genes in first]
-            ),
+            n_offsprings=population - newcomers,
+            sampling=individuals(first),
             mating=_mating(space, unique, by_rank=n_objectives <= 3),
             eliminate_duplicates=unique,
             survival=_survival(n_objectives, population),
@@ -80,6 +93,9 @@ def nsga(
     while True:
         with _quiet():
             batch = algorithm.ask()
+        if asked and batch is not None:
+            strangers = individuals(map(space.decode, rng.random((newcomers, len(space)))))
+            batch = Population.merge(batch, unique.do(strangers, batch))
         if batch is None or len(batch) == 0:
             return
         asked.update(key(individual) for individual in batch)
@@ -90,10 +106,10 @@ def nsga(
 
 
 def _first_generation(
-    space: Space, seeds: Sequence[Mapping[str, Any]], population: int, rng: np.random.Generator
+    space: Space, seeds: Sequence[Mapping[str, Any]], size: int, rng: np.random.Generator
 ) -> list[dict[str, Any]]:
     """Seeds, then points that share out every gene's range evenly (a Latin hypercube)."""
-    wanted = max(population - len(seeds), 0)
+    wanted = max(size - len(seeds), 0)
     strata = rng.permuted(np.tile(np.arange(wanted), (len(space), 1)), axis=1).T
     positions = (strata + rng.random((wanted, len(space)))) / max(wanted, 1)
     return distinct(space, [*seeds, *map(space.decode, positions)])
