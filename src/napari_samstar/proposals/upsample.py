@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -51,7 +52,8 @@ class Axis:
 class Upsampling:
     """How low-resolution logits of one crop become pixels: both axes, and torch's arithmetic.
 
-    `sizes` are the arguments of `make_upsampling`, one after another.
+    `arithmetic` holds the modes of `blend` along x and y, `sizes` the arguments of
+    `make_upsampling`.
     """
 
     y: Axis
@@ -60,8 +62,11 @@ class Upsampling:
     sizes: tuple[int, ...] = ()
 
 
-def _taps(n_in: int, n_out: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    """Compute samples and weights of torch's bilinear interpolation without aligned corners."""
+def _taps(n_in: int, n_out: int, fused: bool) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """Compute samples and weights of torch's bilinear interpolation without aligned corners.
+
+    With `fused`, positions are rounded once, after the subtraction, as a fused multiply-add does.
+    """
     if n_in == n_out:
         index = np.arange(n_out, dtype=np.int32)
         weight = np.zeros((n_out, 2), np.float32)
@@ -69,7 +74,12 @@ def _taps(n_in: int, n_out: int) -> tuple[NDArray[np.int32], NDArray[np.float32]
         return np.stack([index, index], axis=1), weight
     half = np.float32(0.5)
     scale = np.float32(n_in) / np.float32(n_out)
-    position = np.maximum(scale * (np.arange(n_out, dtype=np.float32) + half) - half, 0)
+    centers = np.arange(n_out, dtype=np.float32) + half
+    if fused:  # the product of two singles is exact in double precision
+        position = (np.float64(scale) * centers - half).astype(np.float32)
+    else:
+        position = scale * centers - half
+    position = np.maximum(position, np.float32(0))
     first = np.minimum(position.astype(np.int32), n_in - 1)
     second = np.minimum(first + 1, n_in - 1).astype(np.int32)
     fraction = np.clip(position - first.astype(np.float32), 0, 1).astype(np.float32)
@@ -79,9 +89,9 @@ def _taps(n_in: int, n_out: int) -> tuple[NDArray[np.int32], NDArray[np.float32]
     )
 
 
-def _axis(low: int, padded: int, used: int, out: int) -> Axis:
-    mid_index, mid_weight = _taps(low, padded)
-    out_index, out_weight = _taps(used, out)
+def _axis(low: int, padded: int, used: int, out: int, fused: bool) -> Axis:
+    mid_index, mid_weight = _taps(low, padded, fused)
+    out_index, out_weight = _taps(used, out, fused)
     support = np.stack([mid_index[out_index[:, 0], 0], mid_index[out_index[:, 1], 1]], axis=1)
     # an exact hit (weight 0) does not depend on its second sample
     single = out_weight[:, 1] == 0
@@ -106,10 +116,11 @@ def make_upsampling(
     input_size, original_size : tuple of int
         (H, W) of the resized crop inside that square, and of the crop itself, px.
     """
+    fused, inner, outer = arithmetic()
     return Upsampling(
-        _axis(low_size[0], model_size, input_size[0], original_size[0]),
-        _axis(low_size[1], model_size, input_size[1], original_size[1]),
-        arithmetic(),
+        _axis(low_size[0], model_size, input_size[0], original_size[0], fused),
+        _axis(low_size[1], model_size, input_size[1], original_size[1], fused),
+        (inner, outer),
         (*low_size, model_size, *input_size, *original_size),
     )
 
@@ -170,15 +181,21 @@ def _values(
 
 
 @lru_cache(maxsize=1)
-def arithmetic() -> tuple[int, int]:
+def arithmetic() -> tuple[bool, int, int]:
     """Which roundings this machine's torch has when it interpolates: found by asking it.
 
     Returns
     -------
-    tuple of int
-        Modes of `blend` along x and along y. Compilers fuse a multiplication with an addition
-        or do not; torch's answer on a small sample tells which. If none of the nine ways agrees
-        to the bit, the plain one is used, and pixels on the cut may differ by rounding.
+    fused : bool
+        Whether positions are computed with one rounding or two.
+    inner, outer : int
+        Modes of `blend` along x and along y.
+
+    Notes
+    -----
+    Compilers fuse a multiplication with an addition or do not, from one build of torch to the next;
+    its answer on a small sample tells which. If none of the eighteen ways agrees to the bit, the
+    plain one is used, and pixels on the cut may differ by rounding.
     """
     import torch
 
@@ -186,9 +203,8 @@ def arithmetic() -> tuple[int, int]:
     expected = torch.nn.functional.interpolate(
         torch.from_numpy(sample)[None, None], (93, 77), mode="bilinear", align_corners=False
     )[0, 0].numpy()
-    y, x = _axis(24, 93, 93, 93), _axis(24, 77, 77, 77)
-    for inner in (2, 1, 0):
-        for outer in (2, 1, 0):
-            if np.array_equal(values(sample, Upsampling(y, x, (inner, outer))), expected):
-                return inner, outer
-    return 0, 0
+    for fused, inner, outer in product((False, True), (2, 1, 0), (2, 1, 0)):
+        y, x = _axis(24, 93, 93, 93, fused), _axis(24, 77, 77, 77, fused)
+        if np.array_equal(values(sample, Upsampling(y, x, (inner, outer))), expected):
+            return fused, inner, outer
+    return False, 0, 0
