@@ -30,6 +30,7 @@ _PUBLIC = {
     "micrograph_from_array": "io.array",
     "to_rgb": "io.preprocess",
     "load_model": "sam.zoo",
+    "boost": "pipeline",
     "optimize": "pipeline",
     "propose": "pipeline",
     "select": "proposals.select",

@@ -13,6 +13,7 @@ from pydantic import Field, JsonValue, ValidationError
 
 from napari_samstar.atomic import write_text_atomic
 from napari_samstar.settings import (
+    BoostSettings,
     DecodeSettings,
     PreprocessSettings,
     Prior,
@@ -90,7 +91,7 @@ class Recipe(Settings):
 
     ``None`` means that the step was left out: no `model` where classical regions served alone,
     no `prompts` where SAM was not prompted by regions, no `search` where `select` was used as it
-    stands.
+    stands, no `boost` where masks were not merged by material.
     """
 
     format: Literal["samstar-recipe"] = "samstar-recipe"
@@ -111,6 +112,7 @@ class Recipe(Settings):
     chosen: SelectSettings | None = Field(
         None, description="Settings of the candidate that was chosen, sizes in px."
     )
+    boost: BoostSettings | None = None
     prior: Prior = Prior()
     model: ModelRecord | None = None
     seed: int = 0
@@ -121,7 +123,7 @@ class Recipe(Settings):
         """Take the settings that made a result; a step that it left out stays at its default."""
         steps = {name: getattr(self, name) for name in RunSettings.model_fields}
         given = {name: value for name, value in steps.items() if value is not None}
-        return RunSettings(**{**given, "search": self.search})
+        return RunSettings(**{**given, "search": self.search, "boost": self.boost})
 
     def to_json(self) -> str:
         """Readable JSON; `from_json` gives an equal recipe back."""

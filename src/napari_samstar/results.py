@@ -35,9 +35,9 @@ def write_result(result: RunResult, folder: str | Path, stem: str) -> dict[str, 
     Returns
     -------
     dict
-        Kind to path: ``labels``, ``table``, ``summary``, ``coco``, ``overlay``, ``recipe``, and
-        after a search ``front``, ``front_picture``, ``front_page``. Each file stands under its
-        name only once it is complete.
+        Kind to path: ``labels``, ``table``, ``summary``, ``coco``, ``overlay``, ``recipe``, where
+        materials were found ``materials``, and after a search ``front``, ``front_picture``,
+        ``front_page``. Each file stands under its name only once it is complete.
 
     Raises
     ------
@@ -63,6 +63,10 @@ def write_result(result: RunResult, folder: str | Path, stem: str) -> dict[str, 
     labels, micrograph = result.segmentation.labels, result.segmentation.micrograph
     rgb = to_rgb(micrograph, result.recipe.preprocess)
     write_labels_tiff(paths["labels"], labels, micrograph, result.recipe)
+    materials = result.segmentation.materials
+    if materials is not None:
+        paths["materials"] = folder / f"{stem}.materials.tif"
+        write_labels_tiff(paths["materials"], materials, micrograph, result.recipe)
     write_table_csv(paths["table"], result.table)
     write_text_atomic(paths["summary"], json.dumps(summarize(result.table), indent=2) + "\n")
     write_coco(paths["coco"], labels if result.selection is None else result.selection, micrograph)

@@ -16,7 +16,9 @@ __all__ = [
     "AmgSettings",
     "BoostSettings",
     "CropSettings",
+    "CrystalTraining",
     "DecodeSettings",
+    "FallbackSettings",
     "MaterialSettings",
     "PreprocessSettings",
     "Prior",
@@ -418,6 +420,9 @@ class CropSettings(Settings):
     default_side: int = Field(60, ge=8, le=1024, description="Side where no lattice shows, px.")
     smallest_side: int = Field(40, ge=8, le=1024, description="Least side by a lattice, px.")
     largest_side: int = Field(128, ge=8, le=1024, description="Largest side by a lattice, px.")
+    least_side: int = Field(
+        24, ge=8, le=1024, description="Least side that masks too small for others may ask for, px."
+    )
     periods: float = Field(
         4.5, ge=1.0, le=20.0, description="Periods of the strongest lattice in a crop."
     )
@@ -431,6 +436,9 @@ class CropSettings(Settings):
     )
     fewest: int = Field(8, ge=1, le=1024, description="Crops of a small mask.")
     most: int = Field(32, ge=1, le=1024, description="Crops of a large mask.")
+    budget: int = Field(
+        1000, ge=1, le=1_000_000, description="Crops of all small masks; many have fewer each."
+    )
     seed: int = Field(0, ge=0, le=2**32 - 1, description="Seeds the choice of places.")
 
 
@@ -583,6 +591,10 @@ class RunSettings(Settings):
     rewards: tuple[tuple[str, dict[str, JsonValue]], ...] = Field(
         (), description="Name and parameters of rewards besides those that the prior asks for."
     )
+    # a small object on a large one is one of the things looked for, so none goes as a detail
+    boost: BoostSettings | None = Field(
+        BoostSettings(tiny_percent=0), description="The semantic booster; none leaves it out."
+    )
     importances: tuple[tuple[str, Annotated[float, Field(ge=0.0)]], ...] = Field(
         (), description="Of objectives when one candidate is chosen; those left out have their own."
     )
@@ -668,3 +680,35 @@ class TrainTextureSettings(Settings):
     evaluate_every: int = Field(
         50, ge=1, description="Steps between held-out measurements and checkpoints."
     )
+
+
+class CrystalTraining(Settings):
+    """How a crop classifier is trained on simulated phases."""
+
+    steps: int = Field(200, ge=1, le=1_000_000, description="Steps of the optimizer.")
+    batch: int = Field(48, ge=2, le=4096, description="Crops of one step.")
+    seed: int = Field(0, ge=0, le=2**32 - 1, description="Seeds weights and crops.")
+    smallest_side: int = Field(40, ge=16, le=512, description="Smallest side of a crop, px.")
+    largest_side: int = Field(72, ge=16, le=512, description="Largest side of a crop, px.")
+    noise: tuple[float, float] = Field(
+        (0.02, 0.25), description="Range of the noise, full scale 1; columns deviate by 0.12."
+    )
+    calibration: float = Field(
+        0.05, ge=0.0, le=1.0, description="How far the pixel size may be wrong, share."
+    )
+    learning_rate: float = Field(3e-3, gt=0.0, le=1.0, description="At the beginning.")
+
+
+class FallbackSettings(Settings):
+    """How area that no mask covers is segmented by texture."""
+
+    step: float = Field(0.25, gt=0.0, le=1.0, description="Distance of crops, share of the side.")
+    coverage: float = Field(0.5, gt=0.0, le=1.0, description="Least uncovered share of a crop.")
+    most: int = Field(5, ge=1, le=32, description="Most textures looked for.")
+    min_silhouette: float = Field(
+        0.25, ge=-1.0, le=1.0, description="Less evident textures count as one."
+    )
+    min_area: float = Field(
+        0.5, ge=0.0, le=1000.0, description="Smallest region, in areas of a crop."
+    )
+    seed: int = Field(0, ge=0, le=2**32 - 1, description="Seeds k-means.")

@@ -4,51 +4,71 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft
+from scipy import fft, ndimage
 
 from napari_samstar.booster.crops import Crops
 from napari_samstar.booster.period import round_window
+from napari_samstar.runs import MaskRuns
 
 __all__ = ["find_background"]
 
 _DARK = 0.25  # of the way from the darkest mask to the brightest
-_EVEN = 0.6  # of the usual spread of intensity in the other masks
+_EVEN = 0.8  # of the usual spread of intensity in the other masks
+_SMOOTH = 0.45  # of the same, shot noise averaged out
+_AVERAGE = 2.0  # px, width of that average
 _PEAK = 3.0  # of a mask's mean spectrum over its ring's mean
 
 
-def find_background(crops: Crops, count: int) -> NDArray[np.bool_]:
+def find_background(crops: Crops, runs: MaskRuns) -> NDArray[np.bool_]:
     """Say which masks show nothing: low mean, low variance, no peak in the Fourier transform.
+
+    Vacuum is wide and reaches the border of the image; dark particles and pores are neither.
 
     Parameters
     ----------
     crops : Crops
         Of all masks.
-    count : int
-        Number of masks K.
+    runs : MaskRuns
+        The masks K.
 
     Returns
     -------
     (K,) bool
         Never all of those that have crops: something must be there to be compared with.
     """
-    out = np.zeros(count, np.bool_)
+    out = np.zeros(len(runs), np.bool_)
     present = np.unique(crops.mask)
     if present.size < 2:
         return out
     mean = np.array([float(np.median(crops.pixels[crops.mask == k].mean((1, 2)))) for k in present])
-    spread = np.array(
-        [float(np.median(crops.pixels[crops.mask == k].std((1, 2)))) for k in present]
-    )
+    spread = np.array([_spread(crops.pixels[crops.mask == k], 0.0) for k in present])
+    smooth = np.array([_spread(crops.pixels[crops.mask == k], _AVERAGE) for k in present])
     span = mean.max() - mean.min()
     order = np.argsort(mean)
     for rank, i in enumerate(order[:-1].tolist()):
         others = order[rank + 1 :]
         dark = mean[i] <= mean.min() + _DARK * span and span > 0
         even = spread[i] <= _EVEN * np.median(spread[others])
+        even &= smooth[i] <= _SMOOTH * np.median(smooth[others])
         if not (dark and even) or _has_peak(crops.pixels[crops.mask == present[i]]):
             break
         out[present[i]] = True
-    return out
+    return out & _wide(runs, crops.side)
+
+
+def _wide(runs: MaskRuns, side: int) -> NDArray[np.bool_]:
+    """Which masks reach the border, and are larger than a crop and than a hundredth of it all."""
+    height, width = runs.shape
+    x0, y0, x1, y1 = runs.boxes().T
+    border = (x0 == 0) | (y0 == 0) | (x1 == width - 1) | (y1 == height - 1)
+    return np.asarray(border & (runs.areas() >= max(side**2, height * width / 100)))
+
+
+def _spread(pixels: NDArray[np.float32], width: float) -> float:
+    """Median standard deviation of crops (N, S, S) after a Gaussian of `width` px."""
+    if width:
+        pixels = ndimage.gaussian_filter(pixels, (0, width, width))
+    return float(np.median(pixels.std((1, 2))))
 
 
 def _has_peak(pixels: NDArray[np.float32]) -> bool:

@@ -14,7 +14,7 @@ from napari_samstar.booster.period import lattice_period
 from napari_samstar.runs import MaskRuns
 from napari_samstar.settings import CropSettings
 
-__all__ = ["Crops", "crop_side", "cut_crops", "grid_crops", "mirrored"]
+__all__ = ["Crops", "crop_side", "cut_crops", "fitting_side", "grid_crops", "mirrored"]
 
 _MOST_PLACES = 4096  # of a mask; more are thinned out before the farthest are chosen
 _LATTICE_NM = 0.4  # the usual distance of repeating columns, where the image does not show it
@@ -92,6 +92,23 @@ def crop_side(
     return int(min(side, *image.shape[:2]))
 
 
+def fitting_side(runs: MaskRuns, side: int, least: int) -> int:
+    """Make crops smaller, though not below `least` px, until half of the masked area holds one.
+
+    Where even that is too large, texture has little to say, and `side` stays.
+    """
+    areas, boxes = runs.areas(), runs.boxes()
+    inscribed = np.zeros(len(runs))
+    for k in np.flatnonzero(areas).tolist():
+        x0, y0, x1, y1 = boxes[k].tolist()
+        mask = np.pad(runs.window(k, (x0, y0, x1, y1)), 1).astype(np.uint8)
+        inscribed[k] = 2 * float(cv2.distanceTransform(mask, cv2.DIST_C, 3).max()) - 1
+    order = np.argsort(-inscribed, kind="stable")
+    half = np.searchsorted(np.cumsum(areas[order]), 0.5 * areas.sum())
+    fits = int(inscribed[order[half]]) if half < len(runs) else 0
+    return min(side, fits) if fits >= least else side
+
+
 def cut_crops(
     image: NDArray[np.generic],
     runs: MaskRuns,
@@ -127,11 +144,12 @@ def cut_crops(
     side = side or crop_side(gray, settings)
     pixels, insides, owner, boxes = [], [], [], []
     mask_boxes, areas = runs.boxes(), runs.areas()
+    fewest = min(settings.fewest, max(2, settings.budget // max(len(runs), 1)))
     for k in np.flatnonzero(areas).tolist():
         x0, y0, x1, y1 = _around(mask_boxes[k], side, runs.shape)
         mask = runs.window(k, (x0, y0, x1 - 1, y1 - 1))
         view = gray[y0:y1, x0:x1]
-        wanted = int(np.clip(areas[k] // side**2, settings.fewest, settings.most))
+        wanted = int(np.clip(areas[k] // side**2, fewest, settings.most))
         rng = np.random.default_rng([settings.seed, k])
         for y, x in _places(mask, side, wanted, settings, rng).tolist():
             inside = mask[y : y + side, x : x + side]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -11,8 +12,11 @@ from numpy.typing import NDArray
 
 from napari_samstar.booster.crops import Crops
 from napari_samstar.booster.texture import Space, TextureEncoder, fit_space
+from napari_samstar.types import Progress
 
-__all__ = ["Metric", "Vectors", "describe", "fit_metric", "leveled", "mask_means"]
+__all__ = ["Metric", "Vectors", "describe_steps", "fit_metric", "leveled", "mask_means"]
+
+_BATCH = 16  # crops between two steps
 
 _SPLITS = 12  # of each mask into two halves
 _SHRINK = 0.05  # of covariances towards a multiple of the identity
@@ -41,25 +45,37 @@ class Vectors:
     turned: Rows | None
 
 
-def describe(
+def describe_steps(
     crops: Crops,
     encoders: Sequence[TextureEncoder],
     dimensions: int,
     rotation: str,
     seed: int,
-) -> Vectors:
+) -> Generator[Progress, None, Vectors]:
     """Embed crops with every encoder, and once more turned where rotation is to be ignored."""
-    parts = [encoder(crops.pixels, crops.boxes) for encoder in encoders]
-    space = fit_space(parts, dimensions)
-    vectors = space.project(parts)
-    if rotation == "keep":
+    again = rotation != "keep"
+    turned = _turned(crops.pixels, np.random.default_rng([seed, 1])) if again else None
+    views = [crops.pixels] if turned is None else [crops.pixels, turned]
+    starts = range(0, len(crops), _BATCH)
+    total = len(views) * len(encoders) * len(starts)
+    done, found = 0, []
+    for pixels in views:
+        parts: list[list[NDArray[np.float32]]] = [[] for _ in encoders]
+        for encoder, rows in zip(encoders, parts, strict=True):
+            for start in starts:
+                batch = slice(start, start + _BATCH)
+                rows.append(encoder(pixels[batch], crops.boxes[batch]))
+                done += 1
+                yield Progress("materials", done, total, "looking at textures")
+        found.append([np.concatenate(rows) for rows in parts])
+    space = fit_space(found[0], dimensions)
+    vectors = space.project(found[0])
+    if turned is None:
         return Vectors(space, vectors, None)
-    turned = _turned(crops.pixels, np.random.default_rng([seed, 1]))
-    again = [encoder(turned, crops.boxes) for encoder in encoders]
     for k, encoder in enumerate(encoders):
         if encoder.name == "intensity":  # a turn blurs a little, which says nothing of the material
-            again[k] = parts[k]
-    return Vectors(space, vectors, space.project(again))
+            found[1][k] = found[0][k]
+    return Vectors(space, vectors, space.project(found[1]))
 
 
 def _turned(pixels: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
@@ -133,7 +149,7 @@ class Metric:
     usual: float
 
     def distances(
-        self, first: Rows, second: Rows, n_first: NDArray[np.intp], n_second: NDArray[np.intp]
+        self, first: Rows, second: Rows, n_first: NDArray[Any], n_second: NDArray[Any]
     ) -> Rows:
         """Null distances (P, Q) between mean vectors (P, D) and (Q, D) of so many crops each."""
         a, b = first @ self.whiten, second @ self.whiten

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,17 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_samstar.booster.background import find_background
-from napari_samstar.booster.crops import Crops, crop_side, cut_crops
-from napari_samstar.booster.descriptors import leveled
+from napari_samstar.booster.crops import Crops, crop_side, cut_crops, fitting_side
+from napari_samstar.booster.descriptors import describe_steps, leveled
 from napari_samstar.booster.study import Study, lead
 from napari_samstar.booster.texture import TextureEncoder, texture_encoders
 from napari_samstar.runs import MaskRuns
 from napari_samstar.settings import BoostSettings, MaterialSettings
+from napari_samstar.types import Progress
 
-__all__ = ["Materials", "find_materials", "group_crops"]
+__all__ = ["Materials", "find_materials", "materials_steps"]
 
 _NONE = -1  # no crops, or vacuum
-_MOST_FOUNDERS = 32  # thin or small masks, largest first, that may be a material of their own
+_MOST_COMPARED = 32  # thin or small masks, largest first, by texture; the others by brightness
 
 
 @dataclass(frozen=True)
@@ -81,48 +82,70 @@ def find_materials(
     SamStarError
         If an encoder lacks what it needs.
     """
+    steps = materials_steps(image, runs, settings, encoders, pixel_nm)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as stop:
+            found: Materials = stop.value
+            return found
+
+
+def materials_steps(
+    image: NDArray[np.generic],
+    runs: MaskRuns,
+    settings: BoostSettings | None = None,
+    encoders: Sequence[TextureEncoder] | None = None,
+    pixel_nm: float | None = None,
+) -> Generator[Progress, None, Materials]:
+    """Find the material of every mask, a few crops a step; see `find_materials`."""
     settings = settings or BoostSettings()
     if encoders is None:
         encoders = texture_encoders(settings.texture)
+    yield Progress("materials", 0, 1, "cutting crops")
     side = crop_side(image, settings.crops, pixel_nm)
+    if settings.crops.side == 0:
+        side = fitting_side(runs, side, settings.crops.least_side)
     crops = cut_crops(image, runs, settings.crops, side)
-    return group_crops(crops, runs, encoders, settings)
-
-
-def group_crops(
-    crops: Crops,
-    runs: MaskRuns,
-    encoders: Sequence[TextureEncoder],
-    settings: BoostSettings,
-) -> Materials:
-    """Find the material of every mask from its crops, see `find_materials`."""
     chosen = settings.materials
     areas = runs.areas()
-    empty = find_background(crops, len(runs)) if chosen.background else np.zeros(len(runs), bool)
+    empty = find_background(crops, runs) if chosen.background else np.zeros(len(runs), bool)
     full = crops.take(~empty[crops.mask])
     if chosen.level_light:
         full = leveled(full, runs.shape)
     labels = np.full(len(runs), _NONE, np.int64)
     confidence, margin = np.zeros(len(runs)), np.zeros(len(runs))
-    facts: dict[str, Any] = {"side": crops.side}
-    if len(full):
-        strong = _evident(full, areas, chosen)
-        study = Study(full.take(np.isin(full.mask, strong)), encoders, settings)
+    facts: dict[str, Any] = {"side": side}
+    strong = _evident(full, areas, chosen)
+    if strong.size:
+        known = full.take(np.isin(full.mask, strong))
+        vectors = yield from describe_steps(
+            known, encoders, settings.texture.dimensions, settings.texture.rotation, chosen.seed
+        )
+        study = Study(known, encoders, vectors, settings)
         groups, found = study.grouped()
         facts |= found
         labels[strong] = groups
         confidence[strong], margin[strong] = study.certainty(groups)
-        _join_weak(full, study, groups, areas, chosen, labels, confidence, margin)
+        yield from _join_weak(full, study, groups, areas, chosen, labels, confidence, margin)
+    else:  # nothing speaks for more than one
+        labels[np.unique(full.mask)] = 0
     return _finished(labels, confidence, margin, empty, areas, chosen, facts)
 
 
 def _evident(crops: Crops, areas: NDArray[np.int64], chosen: MaterialSettings) -> NDArray[np.intp]:
-    """Masks that found the materials: those of whole crops, else the best covered."""
+    """Masks that found the materials: those of whole crops.
+
+    Where there are none, texture cannot tell how many materials there are; a known number is found
+    among the best covered.
+    """
     masks = np.unique(crops.mask)
+    if masks.size == 0:
+        return masks.astype(np.intp)
     sizes = np.bincount(crops.mask)[masks]
     cover = np.bincount(crops.mask, crops.coverage())[masks] / sizes
     strong = np.asarray(masks[cover >= chosen.evident], np.intp)
-    needed = min(chosen.count or 1, masks.size)
+    needed = min(chosen.count or 0, masks.size)
     if strong.size >= needed:
         return strong
     order = np.lexsort((-areas[masks], -cover))
@@ -138,27 +161,54 @@ def _join_weak(
     labels: NDArray[np.int64],
     confidence: NDArray[np.float64],
     margin: NDArray[np.float64],
-) -> None:
+) -> Generator[Progress, None, None]:
     """Give thin and small masks, largest first, the group they resemble, or a new one."""
     weak = np.setdiff1d(crops.mask, study.masks)
     weak = weak[np.argsort(-areas[weak], kind="stable")]
     founded: list[NDArray[np.float64]] = []  # by masks that resemble no group
     count = int(groups.max()) + 1
-    for turn, k in enumerate(weak.tolist()):
+    # one mask has no tree whose gap could decide: the middle, in the logarithm, of where it may be
+    new = float(np.sqrt(chosen.surely_alike * chosen.surely_different))
+    compared = weak[:_MOST_COMPARED] if count > 1 or chosen.count is None else weak[:0]
+    for turn, k in enumerate(compared.tolist()):
+        yield Progress("materials", turn, len(compared), "looking at small masks")
         distances, vector = study.compare(crops.take(crops.mask == k), groups, turn)
         if founded:
-            one = np.ones(1, np.intp)
-            many = np.ones(len(founded), np.intp)
+            one, many = np.ones(1), np.ones(len(founded))
             fresh = study.metric.distances(vector[None], np.stack(founded), one, many)[0]
             distances = np.concatenate([distances, fresh])
         free = chosen.count is None and count + len(founded) < chosen.most
-        if free and turn < _MOST_FOUNDERS and distances.min() > chosen.surely_different:
+        if free and distances.min() > new:
             labels[k] = count + len(founded)
             confidence[k] = margin[k] = lead(np.append(distances, 1.0), distances.size)
             founded.append(vector)
         else:
             labels[k] = int(distances.argmin())
             confidence[k] = margin[k] = lead(distances, int(distances.argmin()))
+    _join_by_brightness(crops, weak[len(compared) :], labels, confidence, margin)
+
+
+def _join_by_brightness(
+    crops: Crops,
+    rest: NDArray[np.int32],
+    labels: NDArray[np.int64],
+    confidence: NDArray[np.float64],
+    margin: NDArray[np.float64],
+) -> None:
+    """Give masks the group of the mask that is as bright, in place."""
+    if rest.size == 0:
+        return
+    sums = np.bincount(crops.mask, (crops.pixels * crops.inside).sum((1, 2)), len(labels))
+    mean = sums / np.maximum(np.bincount(crops.mask, crops.inside.sum((1, 2)), len(labels)), 1)
+    names = np.unique(labels[labels != _NONE])
+    apart = np.stack([np.abs(mean[rest, None] - mean[labels == n]).min(1) for n in names], 1)
+    labels[rest] = names[apart.argmin(1)]
+    if names.size > 1:
+        near = np.sort(apart, 1)
+        sure = (near[:, 1] - near[:, 0]) / np.maximum(near[:, 1] + near[:, 0], 1e-9)
+        confidence[rest] = margin[rest] = sure
+    else:
+        confidence[rest] = margin[rest] = 1.0
 
 
 def _finished(

@@ -46,6 +46,8 @@ class PhysicsEncoder:
     ) -> NDArray[np.float32]:
         """Describe crops (N, S, S) by rows (N, D)."""
         pixels = np.ascontiguousarray(crops, np.float32)
+        if len(pixels) == 0:
+            return np.zeros((0, self(np.zeros((1, *pixels.shape[1:]))).shape[1]), np.float32)
         flat = pixels - pixels.mean((1, 2), keepdims=True)
         flat /= np.maximum(flat.std((1, 2), keepdims=True), np.float32(1e-6))
         parts = [
@@ -74,10 +76,11 @@ class IntensityEncoder:
 def _spectrum(flat: NDArray[np.float32], keep: bool) -> NDArray[np.float64]:
     """Radial profile, peaks over it, and Fourier components of the power over the angle."""
     side = flat.shape[1]
-    power = np.abs(fft.rfft2(flat * round_window(side))) ** 2
-    fy, fx = fft.fftfreq(side)[:, None], fft.rfftfreq(side)[None]
+    # the whole plane: half of it would count the waves along y twice
+    power = np.abs(fft.fft2(flat * round_window(side))) ** 2
+    fy, fx = fft.fftfreq(side)[:, None], fft.fftfreq(side)[None]
     radius, angle = np.hypot(fy, fx).ravel(), np.arctan2(fy, fx).ravel()
-    rows = power.reshape(len(power), -1).astype(np.float64)
+    rows = power.reshape(len(power), side * side).astype(np.float64)
     rows /= rows.sum(1, keepdims=True) + _TINY
     edges = np.geomspace(1.5 / 60, 0.5, _RINGS + 1)
     ring = np.digitize(radius, edges) - 1
@@ -128,7 +131,7 @@ def _autocorrelation(flat: NDArray[np.float32]) -> NDArray[np.float64]:
 
 def _local_patterns(flat: NDArray[np.float32]) -> NDArray[np.float64]:
     """Square roots of histograms, 10 bins for each radius."""
-    smooth = np.stack([ndimage.gaussian_filter(crop, 0.7) for crop in flat]) if len(flat) else flat
+    smooth = ndimage.gaussian_filter(flat, (0, 0.7, 0.7))
     return np.concatenate([np.sqrt(_patterns(smooth, float(r))) for r in _RADII], 1)
 
 

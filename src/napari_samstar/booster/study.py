@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_samstar.booster.crops import Crops, mirrored
-from napari_samstar.booster.descriptors import Rows, describe, fit_metric, mask_means
+from napari_samstar.booster.descriptors import Rows, Vectors, fit_metric, mask_means
 from napari_samstar.booster.grouping import choose_count, cut_tree, silhouette, stability, tree
 from napari_samstar.booster.texture import TextureEncoder
 from napari_samstar.settings import BoostSettings
@@ -28,20 +28,25 @@ class Study:
         Of K masks, K at least 1.
     encoders : sequence of TextureEncoder
         What makes vectors of them.
+    vectors : Vectors
+        What they made.
     settings : BoostSettings
         Number of materials, seed.
     """
 
     def __init__(
-        self, crops: Crops, encoders: Sequence[TextureEncoder], settings: BoostSettings
+        self,
+        crops: Crops,
+        encoders: Sequence[TextureEncoder],
+        vectors: Vectors,
+        settings: BoostSettings,
     ) -> None:
         self.crops = crops
         self._encoders = encoders
         self._settings = settings.materials
         self.masks, self.owner = np.unique(crops.mask, return_inverse=True)
-        texture, seed = settings.texture, settings.materials.seed
-        self._vectors = describe(crops, encoders, texture.dimensions, texture.rotation, seed)
-        self.metric = fit_metric(self._vectors, self.owner, crops.centers(), seed)
+        self._vectors = vectors
+        self.metric = fit_metric(vectors, self.owner, crops.centers(), settings.materials.seed)
         self.sizes = np.bincount(self.owner)
         self._means = mask_means(self._vectors.crops, self.owner)
 
@@ -77,10 +82,10 @@ class Study:
         if count < 2:
             return np.ones(self.masks.size), np.ones(self.masks.size)
         centers = mask_means(self._means, groups)
-        sizes = np.bincount(groups, self.sizes).astype(np.intp)
+        sizes = np.bincount(groups, self.sizes)
         near = self.metric.distances(self._means, centers, self.sizes, sizes)
         confidence = np.array([lead(row, g) for row, g in zip(near, groups, strict=True)])
-        each = np.ones(len(self.crops), np.intp)
+        each = np.ones(len(self.crops))
         votes = self.metric.distances(self._vectors.crops, centers, each, sizes).argmin(1)
         shares = np.zeros((self.masks.size, count))
         np.add.at(shares, (self.owner, votes), 1.0)
@@ -123,8 +128,8 @@ class Study:
         ]
         vectors = self._vectors.space.project(parts)
         means = vectors.reshape(count + 1, len(own), -1).mean(1)
-        several = np.full(count, len(own), np.intp)
-        distances = self.metric.distances(means[:1], means[1:], several[:1], several)[0]
+        worth = np.full(count, own.coverage().sum())  # mirrored pixels say nothing new
+        distances = self.metric.distances(means[:1], means[1:], worth[:1], worth)[0]
         return distances, means[0]
 
     def _silhouette(self, groups: NDArray[np.int64]) -> float:

@@ -40,6 +40,9 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
         metavar="NAME[:KEY=VALUE,...]",
         help="one more reward, see samstar rewards; may be repeated",
     )
+    parser.add_argument(
+        "--no-boost", action="store_true", help="leave masks as selected: find no materials"
+    )
     parser.add_argument("--seed", type=int, metavar="N", help="for everything that draws")
     parser.add_argument(
         "--set",
@@ -80,6 +83,8 @@ def run_settings(args: argparse.Namespace) -> tuple[RunSettings, Recipe | None]:
             values["select"] = recipe.chosen.model_dump()
     elif args.budget is not None:
         _put(values, "search.budget", args.budget)
+    if args.no_boost:
+        values["boost"] = None
     values["rewards"] = (*values["rewards"], *map(_reward, args.reward))
     for assignment in args.set:
         name, equals, text = assignment.partition("=")

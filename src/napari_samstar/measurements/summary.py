@@ -13,7 +13,7 @@ __all__ = ["QUANTILES", "summarize"]
 #: Name and share of the quantiles that `summarize` gives besides the median.
 QUANTILES = {"q10": 0.10, "q25": 0.25, "q75": 0.75, "q90": 0.90}
 
-_NOT_STATISTICS = ("label", "touches_border", "centroid_")
+_NOT_STATISTICS = ("label", "touches_border", "centroid_", "material")
 
 
 def summarize(table: pd.DataFrame) -> dict[str, Any]:
@@ -33,7 +33,8 @@ def summarize(table: pd.DataFrame) -> dict[str, Any]:
         JSON values: ``n`` objects, ``n_border`` of them at the border, ``n_measured`` in the
         statistics; ``coverage``, share of the image; ``number_per_nm2`` (or the table's unit);
         ``columns``: for each measure ``n``, ``median``, ``mean``, ``std`` (of a sample), ``q10``,
-        ``q25``, ``q75``, ``q90``. A number that is not defined is None.
+        ``q25``, ``q75``, ``q90``. With materials, ``materials``: for each, ``n`` objects and
+        ``area_fraction`` of the image. A number that is not defined is None.
     """
     unit = table.attrs.get("unit", "px")
     image_area = table.attrs.get("image_area")
@@ -51,6 +52,15 @@ def summarize(table: pd.DataFrame) -> dict[str, Any]:
             **{key: _number(values.quantile(share)) for key, share in QUANTILES.items()},
         }
     area = next(name for name in table.columns if name.startswith("area_"))
+    materials = {}
+    if "material" in table:
+        materials["materials"] = {
+            str(name): {
+                "n": len(rows),
+                "area_fraction": float(rows["material_area_fraction"].iloc[0]),
+            }
+            for name, rows in table.groupby("material")
+        }
     return {
         "n": len(table),
         "n_border": len(table) - len(inside),
@@ -58,6 +68,7 @@ def summarize(table: pd.DataFrame) -> dict[str, Any]:
         "coverage": float(table[area].sum()) / image_area if image_area else None,
         f"number_per_{unit}2": len(table) / image_area if image_area else None,
         "columns": columns,
+        **materials,
     }
 
 

@@ -29,7 +29,9 @@ def column_unit(unit: str) -> str:
     return re.sub(r"[^0-9A-Za-z]+", "_", plain).strip("_") or "px"
 
 
-def measure(labels: NDArray[Any], micrograph: Micrograph) -> pd.DataFrame:
+def measure(
+    labels: NDArray[Any], micrograph: Micrograph, materials: NDArray[Any] | None = None
+) -> pd.DataFrame:
     """Measure every object of a label image.
 
     Lengths and areas are in the micrograph's unit, which stands in the column's name:
@@ -41,6 +43,8 @@ def measure(labels: NDArray[Any], micrograph: Micrograph) -> pd.DataFrame:
         One positive value per object, 0 is background. An object may have several parts.
     micrograph : Micrograph
         Image of the same height and width; gives intensities and pixel size.
+    materials : (H, W) int, optional
+        Material of each pixel, 0 where it is uncertain.
 
     Returns
     -------
@@ -62,6 +66,8 @@ def measure(labels: NDArray[Any], micrograph: Micrograph) -> pd.DataFrame:
         - ``nearest_neighbor_distance_nm``: between centroids; NaN for a single object
         - ``centroid_x_nm``, ``centroid_y_nm``: from the center of the first pixel
         - ``touches_border``: the frame may cut the object, see `summarize`
+        - with materials, ``material``, that of most of its pixels, 0 where uncertain, and
+          ``material_area_fraction``: share of the image that objects of the same material fill
 
         ``attrs`` holds ``units`` (column to unit), ``unit``, ``pixel_size`` (y, x) or None,
         ``image_area`` (in unit²) and ``name``.
@@ -102,6 +108,10 @@ def measure(labels: NDArray[Any], micrograph: Micrograph) -> pd.DataFrame:
         (f"centroid_y_{unit}", unit, shape.centroid[:, 0]),
         ("touches_border", "", shape.border),
     ]
+    if materials is not None:
+        made_of = _materials(index, count, check_labels(materials, micrograph))
+        fill = np.bincount(made_of, shape.pixels, minlength=1) / index.size
+        columns += [("material", "", made_of), ("material_area_fraction", "", fill[made_of])]
     table = pd.DataFrame({name: values for name, _, values in columns})
     table.attrs = {
         "units": {name: of for name, of, _ in columns},
@@ -111,6 +121,15 @@ def measure(labels: NDArray[Any], micrograph: Micrograph) -> pd.DataFrame:
         "name": micrograph.name,
     }
     return table
+
+
+def _materials(index: NDArray[np.int32], count: int, materials: NDArray[Any]) -> NDArray[np.int64]:
+    """Material of most pixels of each object, (N,)."""
+    width = int(materials.max(initial=0)) + 1
+    inside = index > 0
+    pairs = (index[inside].astype(np.int64) - 1) * width + materials[inside]
+    votes = np.bincount(pairs, minlength=count * width).reshape(count, width)
+    return np.asarray(votes.argmax(1), np.int64)
 
 
 def _axes(

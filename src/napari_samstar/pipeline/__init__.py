@@ -1,17 +1,21 @@
-"""The story from a micrograph to its table: propose, optimize, select, measure.
+"""The story from a micrograph to its table: propose, optimize, select, boost, measure.
 
 Each step exists as a generator of `Progress` events, which the window, the command line and batches
 drive, and as a plain function.
 """
 
+from napari_samstar.pipeline.boosting import Boosted, boost, boost_steps
 from napari_samstar.pipeline.driving import run
 from napari_samstar.pipeline.optimizing import SelectionFront, optimize, optimize_steps
 from napari_samstar.pipeline.proposing import propose, propose_steps
 from napari_samstar.pipeline.segmenting import RunResult, segment, segment_steps
 
 __all__ = [
+    "Boosted",
     "RunResult",
     "SelectionFront",
+    "boost",
+    "boost_steps",
     "optimize",
     "optimize_steps",
     "propose",

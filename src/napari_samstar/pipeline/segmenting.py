@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_samstar.cache import Store
 from napari_samstar.measurements.table import measure
+from napari_samstar.pipeline.boosting import boost_steps, with_count
 from napari_samstar.pipeline.driving import run
 from napari_samstar.pipeline.optimizing import (
     Event,
@@ -46,11 +47,12 @@ class RunResult:
     Parameters
     ----------
     segmentation : Segmentation
-        Label image without overlaps.
+        Label image without overlaps, and one that is merged by material where it was boosted.
     table : DataFrame
         One row for each label, in physical units.
     selection : Selection or None
-        The masks, which may overlap a little, best first; None once the labels were corrected.
+        The masks, best first; a `Boosted` one, or one whose masks may overlap a little; None once
+        the labels were corrected.
     proposals : Proposals
         All masks that were on offer.
     recipe : Recipe
@@ -150,11 +152,19 @@ def segment_steps(
         chosen = front.settings(candidate)
     yield Progress("selecting", 0, 1)
     selection = select(made, chosen)
+    materials = None
+    if settings.boost is not None:
+        boosting = with_count(settings.boost, prior)
+        selection = yield from boost_steps(
+            selection, micrograph, boosting, preprocess=settings.preprocess
+        )
+        materials = selection.materials()
     labels = selection.labels()
     yield Progress("measuring", 0, 1)
     recipe = _recipe(micrograph, sam, settings, front, chosen)
-    segmentation = Segmentation(labels, micrograph, recipe=recipe.model_dump(mode="json"))
-    table = measure(labels, micrograph)
+    record = recipe.model_dump(mode="json")
+    segmentation = Segmentation(labels, micrograph, materials, recipe=record)
+    table = measure(labels, micrograph, materials)
     return RunResult(segmentation, table, selection, made, recipe, front, candidate)
 
 
@@ -202,6 +212,7 @@ def _recipe(
         rewards=() if front is None else tuple((t.name, t.values()) for t in front.terms),
         importances=settings.importances,
         chosen=None if front is None else chosen,
+        boost=settings.boost,
         prior=settings.prior,
         model=model,
         seed=settings.seed,

@@ -103,7 +103,7 @@ def measure(state: ImageState, labels: NDArray[Any]) -> _Changes:
     segmentation = replace(
         state.result.segmentation, labels=labels, micrograph=state.source.micrograph
     )
-    table = measured(labels, state.source.micrograph)
+    table = measured(labels, state.source.micrograph, segmentation.materials)
     return {"result": replace(state.result, segmentation=segmentation, table=table, selection=None)}
 
 
@@ -116,7 +116,7 @@ def recalibrate(state: ImageState) -> _Changes:
 
     micrograph = state.source.micrograph
     segmentation = replace(state.result.segmentation, micrograph=micrograph)
-    table = measured(segmentation.labels, micrograph)
+    table = measured(segmentation.labels, micrograph, segmentation.materials)
     image = state.result.recipe.image.model_copy(
         update={"pixel_size": micrograph.pixel_size, "unit": micrograph.unit}
     )

@@ -1,0 +1,185 @@
+"""From masks that overlap to instances that do not, each of a material."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_samstar.io.preprocess import to_gray
+from napari_samstar.pipeline.driving import run
+from napari_samstar.runs import MaskRuns
+from napari_samstar.settings import BoostSettings, PreprocessSettings, Prior
+from napari_samstar.types import Micrograph, Progress, SamStarError, Selection
+
+if TYPE_CHECKING:
+    from napari_samstar.booster.texture import TextureEncoder
+
+__all__ = ["Boosted", "boost", "boost_steps", "with_count"]
+
+_NM = {"pm": 1e-3, "angstrom": 0.1, "Å": 0.1, "nm": 1.0, "um": 1e3, "µm": 1e3}
+_ROWS = ("predicted_iou", "points", "source", "crops", "rows", "score")
+
+
+@dataclass(frozen=True)
+class Boosted(Selection):
+    """A selection without overlaps, and what each of its masks is made of.
+
+    ``material`` (K,) counts from 1, by falling area; 0 where uncertain.
+
+    Parameters
+    ----------
+    confidence : (K,) float32
+        From 0 to 1: how much nearer a mask is to its material than to the next one.
+    count : int
+        Number of materials, vacuum not counted.
+    background : int
+        Material of vacuum and empty background; 0 where none was found.
+    given_up : int
+        Pixels that the given masks covered and these do not, px.
+    removed : int
+        Number of given masks that are not among these.
+    evidence : mapping
+        What the number of materials rests on; see `booster.materials.Materials`.
+    boost : BoostSettings or None
+        The settings that made it.
+    """
+
+    confidence: NDArray[np.float32] | None = None
+    count: int = 0
+    background: int = 0
+    given_up: int = 0
+    removed: int = 0
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+    boost: BoostSettings | None = None
+
+
+def boost(
+    selection: Selection,
+    micrograph: Micrograph,
+    settings: BoostSettings | None = None,
+    report: Callable[[Progress], None] | None = None,
+    **options: Any,
+) -> Boosted:
+    """Find instances without overlaps, and their materials; see `boost_steps`."""
+    return run(boost_steps(selection, micrograph, settings, **options), report)
+
+
+def boost_steps(
+    selection: Selection,
+    micrograph: Micrograph,
+    settings: BoostSettings | None = None,
+    *,
+    preprocess: PreprocessSettings | None = None,
+    encoders: Sequence[TextureEncoder] | None = None,
+) -> Generator[Progress, None, Boosted]:
+    """Remove ambiguous masks, give each pixel to one, and find what each is made of.
+
+    Parameters
+    ----------
+    selection : Selection
+        Masks that may overlap.
+    micrograph : Micrograph
+        Their image.
+    settings : BoostSettings, optional
+        Rules of removal, crops, encoders, number of materials, overlaps.
+    preprocess : PreprocessSettings, optional
+        How intensities become the 8 bits that textures are looked at in.
+    encoders : sequence of TextureEncoder, optional
+        In place of those that the settings name, for one that needs an embedding or weights.
+
+    Yields
+    ------
+    Progress
+        To cancel, close the generator.
+
+    Returns
+    -------
+    Boosted
+        A `Selection`: ``labels()`` keeps the instances, ``materials()`` merges them.
+
+    Raises
+    ------
+    SamStarError
+        If masks and image differ in size, or an encoder lacks what it needs.
+
+    References
+    ----------
+    Abebe et al., "SAM-I-Am: Semantic Boosting for Zero-shot Atomic-Scale Electron Micrograph
+    Segmentation", 2024.
+    """
+    from napari_samstar.booster.materials import materials_steps
+    from napari_samstar.booster.overlaps import resolve_overlaps
+    from napari_samstar.booster.removal import removal
+
+    settings = settings or BoostSettings()
+    if selection.shape != micrograph.shape:
+        raise SamStarError(
+            f"The masks are of an image of {selection.shape[1]} x {selection.shape[0]} px and "
+            f"'{micrograph.name}' has {micrograph.shape[1]} x {micrograph.shape[0]} px: they must "
+            "belong together."
+        )
+    yield Progress("boosting", 0, 3, "removing ambiguous masks")
+    stays = removal(selection.runs, selection.score, settings)
+    runs, rows = _with_residuals(
+        selection.runs, stays.kept, stays.residuals, stays.residual_of, settings.crop_size**2
+    )
+    score, stability = selection.score[rows], selection.stability[rows]
+    yield Progress("boosting", 1, 3, "taking overlaps apart")
+    apart = resolve_overlaps(runs, predicted_iou=score, stability=stability, settings=settings)
+    yield Progress("boosting", 2, 3, "finding materials")
+    gray = to_gray(micrograph, preprocess)
+    found = yield from materials_steps(gray, apart.runs, settings, encoders, _pixel_nm(micrograph))
+    # once more, now that it is known how sure each mask is of its material
+    seen = apart.rows
+    last = resolve_overlaps(
+        runs.take(seen), found.labels, found.margin, score[seen], stability[seen], settings
+    )
+    rows = rows[seen[last.rows]]
+    covered = int((selection.runs.paint(np.arange(len(selection))) > 0).sum())
+    given = {name: getattr(selection, name)[rows] for name in _ROWS}
+    return Boosted(
+        runs=last.runs,
+        boxes=last.runs.boxes(),
+        stability_scores=selection.stability[rows],
+        **given,
+        settings=selection.settings,
+        material=last.material,
+        confidence=found.confidence[last.rows],
+        count=found.count,
+        background=found.background,
+        given_up=max(covered - int((last.labels > 0).sum()), 0),
+        removed=len(selection) - np.unique(rows).size,
+        evidence={**found.evidence, "runner_up": found.runner_up},
+        boost=settings,
+    )
+
+
+def with_count(settings: BoostSettings, prior: Prior) -> BoostSettings:
+    """Give the settings the number of materials that the prior knows, where they have none."""
+    if prior.materials is None or settings.materials.count is not None:
+        return settings
+    known = settings.materials.model_copy(update={"count": prior.materials})
+    return settings.model_copy(update={"materials": known})
+
+
+def _with_residuals(
+    runs: MaskRuns,
+    kept: NDArray[np.int64],
+    residuals: MaskRuns,
+    parents: NDArray[np.int64],
+    least: int,
+) -> tuple[MaskRuns, NDArray[np.int64]]:
+    """Join kept masks and what dissolved ones leave, if texture can judge it, in their order."""
+    wide = np.flatnonzero(residuals.areas() >= least)
+    rows = np.concatenate([kept, parents[wide]])
+    order = np.argsort(rows, kind="stable")
+    return (runs.take(kept) + residuals.take(wide)).take(order), rows[order]
+
+
+def _pixel_nm(micrograph: Micrograph) -> float | None:
+    size, factor = micrograph.pixel_size, _NM.get(micrograph.unit)
+    return None if size is None or factor is None else factor * float(np.sqrt(size[0] * size[1]))

@@ -1,0 +1,94 @@
+"""Training lowers the loss, repeats itself, and goes on where it stopped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from napari_samstar.adapt.texture_data import TextureBatch, make_texture_batch
+from napari_samstar.adapt.train_texture import contrastive_loss, nearest_accuracy, train
+from napari_samstar.booster.bundled import BundledEncoder, TextureNet
+from napari_samstar.settings import TrainTextureSettings
+from napari_samstar.types import Progress, SamStarError
+
+SMALL = TrainTextureSettings(
+    steps=6,
+    images=1,
+    materials=4,
+    crops=3,
+    smallest_side=24,
+    largest_side=32,
+    evaluate_every=3,
+)
+
+
+def new_net() -> TextureNet:
+    torch.manual_seed(0)
+    return TextureNet()
+
+
+def test_batches_follow_from_seed_and_step() -> None:
+    first, again, other = (make_texture_batch(step, SMALL) for step in (3, 3, 4))
+    assert torch.equal(first.crops, again.crops)
+    assert not torch.equal(first.crops[0], other.crops[0][: first.crops.shape[1]])
+    assert first.crops.dtype == torch.float32
+    assert torch.bincount(first.material).tolist() == [3] * 4
+    several = make_texture_batch(0, SMALL.model_copy(update={"images": 2}))
+    assert several.image.tolist() == [0] * 12 + [1] * 12
+    assert torch.bincount(several.material).tolist() == [3] * 8
+
+
+def test_the_loss_pulls_a_material_together_and_others_of_its_image_apart() -> None:
+    labels = torch.tensor([0, 0, 1, 1])
+    batch = TextureBatch(torch.zeros(4, 8, 8), torch.zeros(4, dtype=torch.int64), labels)
+    together = torch.eye(4)[labels]
+    mixed = torch.eye(4)[[0, 1, 0, 1]]
+    assert contrastive_loss(together, batch, 0.1) < 1e-3
+    assert contrastive_loss(mixed, batch, 0.1) > 5
+    assert nearest_accuracy(together, batch) == 1.0
+    assert nearest_accuracy(mixed, batch) == 0.0
+    # the same texture in another image is no contradiction
+    apart = TextureBatch(batch.crops, torch.tensor([0, 0, 1, 1]), labels)
+    assert contrastive_loss(torch.eye(4)[[0, 0, 0, 0]], apart, 0.1) < 1e-3
+
+
+def test_an_interrupted_run_ends_like_one_in_one_go(tmp_path: Path) -> None:
+    whole = train(new_net(), SMALL, tmp_path / "whole")
+
+    def stop(progress: Progress) -> None:
+        if progress.done == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(new_net(), SMALL, tmp_path / "parts", stop)
+    parts = train(new_net(), SMALL, tmp_path / "parts", resume=True)
+    first, second = load_file(whole), load_file(parts)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    curves = [(tmp_path / name / "curve.csv").read_text() for name in ("whole", "parts")]
+    assert curves[0] == curves[1]
+
+
+def test_the_written_weights_are_what_the_encoder_loads(tmp_path: Path) -> None:
+    net = new_net()
+    path = train(net, SMALL, tmp_path)
+    crops = np.random.default_rng(0).random((2, 32, 32), np.float32)
+    with torch.inference_mode():
+        expected = net.eval()(torch.from_numpy(crops)).numpy()
+    np.testing.assert_allclose(BundledEncoder(path)(crops), expected, atol=5e-3)
+
+
+def test_other_settings_do_not_resume(tmp_path: Path) -> None:
+    train(new_net(), SMALL, tmp_path)
+    with pytest.raises(SamStarError, match="other settings"):
+        train(new_net(), SMALL.model_copy(update={"seed": 1}), tmp_path, resume=True)
+
+
+def test_learning_tells_held_out_materials_apart_better(tmp_path: Path) -> None:
+    chosen = SMALL.model_copy(update={"steps": 24, "images": 2, "evaluate_every": 24})
+    losses: list[float] = []
+    train(new_net(), chosen, tmp_path, lambda p: losses.append(float(p.message.split()[1])))
+    assert np.mean(losses[-6:]) < np.mean(losses[:6])

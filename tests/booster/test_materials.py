@@ -1,0 +1,192 @@
+"""Masks of one texture become one material, of several become several, and vacuum none."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from napari_samstar.booster.background import find_background
+from napari_samstar.booster.crops import cut_crops
+from napari_samstar.booster.descriptors import leveled
+from napari_samstar.booster.grouping import choose_count, cut_tree, silhouette, tree
+from napari_samstar.booster.materials import Materials, find_materials
+from napari_samstar.booster.physics import IntensityEncoder, PhysicsEncoder
+from napari_samstar.runs import MaskRuns
+from napari_samstar.settings import BoostSettings, MaterialSettings
+from napari_samstar.synth.lattices import LATTICES
+from napari_samstar.synth.textures import Texture, paint
+
+#: Quick, and no weights needed.
+ENCODERS = [IntensityEncoder(), PhysicsEncoder()]
+SALT = Texture("crystal", 0.5, 0.1, 12.0, 0.2, LATTICES["square p4mm, rock salt [001]"])
+GLASS = Texture("amorphous", 0.62, 0.06, 5.0)
+VACUUM = Texture("amorphous", 0.1, 0.003, 5.0)
+
+
+def stacked(
+    rng: np.random.Generator, *layers: tuple[Texture, int], noise: float = 0.04
+) -> tuple[NDArray[np.float32], MaskRuns]:
+    """Image of layers of so many rows, and a mask of each."""
+    width, height = 256, sum(rows for _, rows in layers)
+    image = np.concatenate([paint(rng, (rows, width), t) for t, rows in layers])
+    masks, top = [], 0
+    for _, rows in layers:
+        mask = np.zeros((height, width), bool)
+        mask[top : top + rows] = True
+        masks.append(mask)
+        top += rows
+    image = image + rng.normal(0, noise, image.shape).astype(np.float32)
+    return image.astype(np.float32), MaskRuns.from_dense(masks)
+
+
+def boosted(image: NDArray[np.float32], runs: MaskRuns, **chosen: object) -> Materials:
+    given = BoostSettings(materials=MaterialSettings(**chosen))  # type: ignore[arg-type]
+    return find_materials(image, runs, given, ENCODERS)
+
+
+def test_repeated_layers_are_one_material(rng: np.random.Generator) -> None:
+    found = boosted(*stacked(rng, (SALT, 70), (GLASS, 80), (SALT, 90), (GLASS, 70)))
+    assert found.count == 2
+    # 1 is the larger in all, salt
+    assert found.labels.tolist() == [1, 2, 1, 2]
+    assert found.background == 0
+    assert (found.confidence > 0.3).all()
+    assert (found.margin > 0.5).all()
+    assert found.evidence["silhouette"] > 0.5
+    assert found.evidence["stability"] > 0.9
+
+
+def test_one_texture_in_pieces_stays_one_material(rng: np.random.Generator) -> None:
+    found = boosted(*stacked(rng, (SALT, 70), (SALT, 80), (SALT, 90)))
+    assert found.count == 1
+    assert found.labels.tolist() == [1, 1, 1]
+
+
+def test_vacuum_is_kept_out(rng: np.random.Generator) -> None:
+    image, runs = stacked(rng, (VACUUM, 70), (SALT, 80), (GLASS, 90), (SALT, 80))
+    found = boosted(image, runs)
+    assert found.count == 2
+    assert found.background == 3
+    assert found.labels.tolist() == [3, 1, 2, 1]
+    kept = boosted(image, runs, background=False)
+    assert kept.background == 0
+    assert kept.count == 3
+
+
+def test_a_thin_layer_joins_its_material(rng: np.random.Generator) -> None:
+    found = boosted(*stacked(rng, (SALT, 90), (GLASS, 90), (SALT, 22)))
+    assert found.labels.tolist() == [1, 2, 1]
+    assert found.confidence[2] > 0.05
+
+
+def test_a_thin_layer_of_its_own_kind_is_a_material(rng: np.random.Generator) -> None:
+    laths = Texture("laths", 0.85, 0.1, 3.0)
+    found = boosted(*stacked(rng, (laths, 90), (SALT, 30), (GLASS, 90)))
+    assert found.count == 3
+
+
+@pytest.mark.parametrize("grouping", ["linkage", "kmeans"])
+def test_a_known_number_is_kept_to(rng: np.random.Generator, grouping: str) -> None:
+    layers = ((SALT, 70), (GLASS, 80), (SALT, 90), (GLASS, 70))
+    found = boosted(*stacked(rng, *layers), count=2, grouping=grouping)
+    assert found.labels.tolist() == [1, 2, 1, 2]
+    assert boosted(*stacked(rng, *layers), count=1, grouping=grouping).count == 1
+    assert boosted(*stacked(rng, *layers), count=3, grouping=grouping).count in (2, 3)
+
+
+def test_equal_seeds_give_equal_materials(rng: np.random.Generator) -> None:
+    image, runs = stacked(rng, (SALT, 70), (GLASS, 60), (SALT, 80), noise=0.3)
+    first, again = boosted(image, runs), boosted(image, runs)
+    np.testing.assert_array_equal(first.labels, again.labels)
+    np.testing.assert_array_equal(first.confidence, again.confidence)
+
+
+def test_the_order_of_masks_does_not_matter(rng: np.random.Generator) -> None:
+    image, runs = stacked(rng, (SALT, 70), (GLASS, 80), (SALT, 90), (GLASS, 70))
+    order = np.array([2, 0, 3, 1])
+    np.testing.assert_array_equal(
+        boosted(image, runs.take(order)).labels, boosted(image, runs).labels[order]
+    )
+
+
+def test_no_masks_and_empty_masks_have_no_material() -> None:
+    image = np.zeros((64, 64), np.float32)
+    none = boosted(image, MaskRuns.empty((64, 64)))
+    assert none.count == 0
+    assert none.labels.size == 0
+    empty = boosted(image, MaskRuns.from_dense([np.zeros((64, 64), bool)]))
+    assert empty.labels.tolist() == [0]
+    single = boosted(image, MaskRuns.from_dense([np.ones((64, 64), bool)]))
+    assert single.labels.tolist() == [1]
+    assert single.count == 1
+
+
+def test_what_resembles_two_materials_alike_stays_uncertain(rng: np.random.Generator) -> None:
+    image, runs = stacked(rng, (SALT, 120), (GLASS, 120))
+    across = np.zeros((1, *image.shape), bool)
+    across[0, 80:160] = True
+    both = MaskRuns.from_dense([*(runs.dense(k) for k in range(2)), across[0]])
+    found = boosted(image, both, count=2, min_margin=0.5)
+    assert sorted(found.labels[:2]) == [1, 2]
+    assert found.labels[2] == 0
+
+
+def test_even_light_over_uneven(rng: np.random.Generator) -> None:
+    image, runs = stacked(rng, (SALT, 100), (GLASS, 100), (SALT, 100))
+    tilt = np.linspace(0, 0.4, 300, dtype=np.float32)[:, None]
+    crops = cut_crops(image + tilt, runs)
+    spread = [
+        np.ptp([c.pixels[c.mask == k].mean() for k in (0, 2)])
+        for c in (crops, leveled(crops, runs.shape))
+    ]
+    assert spread[0] > 0.2
+    assert spread[1] < 0.05
+    assert boosted(image + tilt, runs).labels.tolist() == [1, 2, 1]
+
+
+def test_only_what_is_dark_even_and_without_lattice_is_background(
+    rng: np.random.Generator,
+) -> None:
+    dark_crystal = Texture("crystal", 0.1, 0.03, 12.0, 0.2, SALT.cell)
+    for darkest, empty in ((VACUUM, True), (dark_crystal, False)):
+        image, runs = stacked(rng, (darkest, 80), (SALT, 80), (GLASS, 80), noise=0.03)
+        crops = cut_crops(image, runs, side=60)
+        assert find_background(crops, runs).tolist() == [empty, False, False]
+
+
+@settings(max_examples=30)
+@given(
+    sizes=st.lists(st.integers(1, 5), min_size=2, max_size=5),
+    apart=st.floats(8.0, 50.0),
+    seed=st.integers(0, 1000),
+)
+def test_groups_far_apart_are_counted(sizes: list[int], apart: float, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    group = np.repeat(np.arange(len(sizes)), sizes)
+    places = group[:, None] * apart + rng.uniform(-0.4, 0.4, (group.size, 1))
+    links = tree(np.abs(places - places.T))
+    count, _ = choose_count(links, 2.0, 5.0, 6)
+    assert count == len(sizes)
+    found = cut_tree(links, count)
+    assert np.unique(np.stack([found, group]), axis=1).shape[1] == count
+
+
+def test_chance_distances_are_one_group() -> None:
+    rng = np.random.default_rng(0)
+    places = rng.normal(0, 1, (12, 10))
+    distances = np.linalg.norm(places[:, None] - places[None], axis=2) / np.sqrt(20)
+    assert choose_count(tree(distances), 2.0, 5.0, 6)[0] == 1
+
+
+def test_silhouette_counts_each_mask_once() -> None:
+    places = np.array([0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 10.0, 10.1])
+    distances = np.abs(places[:, None] - places[None])
+    groups = np.array([0, 0, 0, 0, 0, 0, 1, 1])
+    assert silhouette(distances, groups, np.array([0, 0, 0, 0, 0, 0, 1, 1])) > 0.9
+    mixed = np.array([0, 0, 0, 0, 0, 0, 0, 1])
+    lone = silhouette(distances, mixed, np.array([0, 0, 0, 0, 0, 0, 1, 2]))
+    assert lone < 0.5
+    assert silhouette(distances, np.zeros(8, int), groups) == 0.0

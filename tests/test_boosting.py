@@ -1,0 +1,130 @@
+"""The booster in the pipeline: instances without overlaps, and what they are made of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import napari_samstar as ss
+from napari_samstar import synth
+from napari_samstar.pipeline import boost_steps, segment
+from napari_samstar.results import write_result
+from napari_samstar.runs import MaskRuns
+from napari_samstar.settings import BoostSettings, MaterialSettings, TextureSettings
+from napari_samstar.synth.films import films
+
+#: Quick, and no weights needed.
+QUICK = TextureSettings(encoders=("intensity", "physics"))
+
+
+def selected(masks: list[NDArray[np.bool_]], score: list[float] | None = None) -> ss.Selection:
+    """Make a selection of these masks, as if a network had given them."""
+    runs = MaskRuns.from_dense(masks, None if masks else (64, 64))
+    n = len(runs)
+    given = np.array(score or [0.9] * n, np.float32)
+    return ss.Selection(
+        runs=runs,
+        boxes=runs.boxes(),
+        predicted_iou=given,
+        stability_scores=given,
+        points=np.zeros((n, 2)),
+        source=np.zeros(n, np.uint8),
+        crops=np.zeros((n, 4), np.int32),
+        rows=np.arange(n),
+        score=given,
+    )
+
+
+@pytest.fixture(scope="module")
+def film() -> tuple[ss.Micrograph, list[NDArray[np.bool_]], NDArray[np.uint8]]:
+    """A film of three materials, masks of its segments and what SAM adds to them."""
+    scene = films(1, 3, (384, 384), seed=3, style="layers")
+    segments = [scene.labels == k for k in range(1, scene.labels.max() + 1)]
+    large = max(segments, key=np.sum)
+    rows, columns = np.nonzero(large)
+    spot = np.zeros_like(large)  # a detail of a layer
+    y, x = int(np.median(rows)), int(np.median(columns))
+    spot[y - 4 : y + 4, x - 4 : x + 4] = True
+    again = large.copy()
+    again[rows[:40], columns[:40]] = False
+    masks = [*segments, again, segments[0] | segments[1], spot & large]
+    return ss.Micrograph(255 * scene.image), masks, scene.materials
+
+
+def test_layers_become_materials(film: tuple) -> None:
+    micrograph, masks, materials = film
+    boosted = ss.boost(selected(masks), micrograph, BoostSettings(texture=QUICK))
+    assert isinstance(boosted, ss.Selection)
+    assert len(boosted) == len(masks) - 3
+    assert boosted.removed == 3
+    assert boosted.given_up == 0
+    assert np.bincount(boosted.labels().ravel())[1:].tolist() == boosted.runs.areas().tolist()
+    assert boosted.count == 3
+    merged = boosted.materials()
+    assert merged.dtype == np.int32
+    for k in range(1, 4):
+        inside = merged[materials == k]
+        assert (inside == np.bincount(inside).argmax()).mean() > 0.95
+    assert len(boosted.masks()) == len(boosted.material) == len(boosted)
+
+
+def test_a_known_number_of_materials_is_kept_to(film: tuple) -> None:
+    micrograph, masks, _ = film
+    told = BoostSettings(texture=QUICK, materials=MaterialSettings(count=2, background=False))
+    assert ss.boost(selected(masks), micrograph, told).count == 2
+
+
+def test_boosting_twice_changes_nothing(film: tuple) -> None:
+    micrograph, masks, _ = film
+    settings = BoostSettings(texture=QUICK)
+    once = ss.boost(selected(masks), micrograph, settings)
+    twice = ss.boost(once, micrograph, settings)
+    np.testing.assert_array_equal(once.labels(), twice.labels())
+    np.testing.assert_array_equal(once.material, twice.material)
+
+
+def test_boosting_is_told_of_and_stops(film: tuple) -> None:
+    micrograph, masks, _ = film
+    steps = boost_steps(selected(masks), micrograph, BoostSettings(texture=QUICK))
+    stages = [next(steps).stage for _ in range(6)]
+    assert stages[:3] == ["boosting"] * 3
+    assert stages[-1] == "materials"
+    steps.close()
+
+
+def test_nothing_to_boost() -> None:
+    micrograph = ss.Micrograph(np.zeros((64, 64), np.float32))
+    boosted = ss.boost(selected([]), micrograph)
+    assert len(boosted) == boosted.count == 0
+    assert not boosted.materials().any()
+    with pytest.raises(ss.SamStarError, match="belong together"):
+        ss.boost(selected([]), ss.Micrograph(np.zeros((32, 64), np.float32)))
+
+
+def test_particles_stay_what_they_were(tmp_path: Path) -> None:
+    scene = synth.generate("particles_tem", (256, 256), seed=4)
+    micrograph = ss.Micrograph((scene.image * 255).astype(np.float32), (0.5, 0.5), "nm", "p")
+    plain = ss.RunSettings(search=None, boost=None, prior=ss.Prior(diameter=(4, 60)))
+    quick = ss.RunSettings().boost.model_copy(update={"texture": QUICK})  # type: ignore[union-attr]
+    alone = segment(micrograph, settings=plain)
+    both = segment(micrograph, settings=plain.model_copy(update={"boost": quick}))
+    assert alone.segmentation.materials is None
+    assert "material" not in alone.table
+    assert len(both.table) >= 0.97 * len(alone.table)
+    before, after = (
+        ss.evaluate(found.segmentation.labels, scene.labels) for found in (alone, both)
+    )
+    assert after["matched_iou"] >= before["matched_iou"] - 0.01
+    materials = both.segmentation.materials
+    assert ((materials > 0) <= (both.segmentation.labels > 0)).all()
+    assert both.recipe.boost == quick
+    assert both.recipe.run_settings().boost == quick
+    table = both.table
+    shares = table.groupby("material")["material_area_fraction"].first()
+    assert shares.sum() == pytest.approx((both.segmentation.labels > 0).mean())
+    files = write_result(both, tmp_path, "p")
+    assert files["materials"].name == "p.materials.tif"
+    assert "materials" not in write_result(alone, tmp_path / "plain", "p")
