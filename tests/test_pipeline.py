@@ -16,7 +16,9 @@ import pytest
 import napari_samstar as ss
 from napari_samstar import synth
 from napari_samstar.cache import Store
-from napari_samstar.pipeline import segment, segment_steps
+from napari_samstar.pipeline import RunResult, segment, segment_steps
+from napari_samstar.search.events import SettingEvent
+from napari_samstar.settings import PaceSettings
 from tests.models import small_sam
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -229,3 +231,131 @@ def test_expected_quality_asks_for_all_good_masks_and_no_others(particles: tuple
     assert sensible > few
     assert sensible > all_there_is
     assert score(1.0) == 0.0  # nothing is kept
+
+
+PACE = PaceSettings(encoding=2.0, prompt=0.01, regions=1.0, measuring=1e-4)
+
+
+def slow_run(**search: object) -> ss.RunSettings:
+    """A search with time for a denser grid and two other views of the image."""
+    asked = {"budget": 80, "population": 4, "slow_seconds": 7.0, "pace": PACE, **search}
+    return ss.RunSettings(
+        decode=ss.DecodeSettings(points_per_side=6, sources=("grid", "regions")),
+        search=ss.SearchSettings(**asked),
+        boost=None,
+    )
+
+
+@pytest.fixture(scope="module")
+def dots() -> ss.Micrograph:
+    scene = synth.generate("particles_tem", (80, 80), seed=4)
+    return ss.Micrograph((scene.image * 255).astype(np.float32))
+
+
+@pytest.fixture(scope="module")
+def slow_events(dots: ss.Micrograph) -> tuple[RunResult, list]:
+    events: list = []
+    steps = segment_steps(dots, small_sam(), slow_run())
+    return ss.pipeline.run(steps, events.append), events
+
+
+def test_slow_settings_are_paid_for_and_told(slow_events: tuple) -> None:
+    result, events = slow_events
+    told = [e for e in events if isinstance(e.partial, SettingEvent)]
+    settings = [e.partial for e in told]
+    assert settings[0].cost_s == 0.0  # what is there already
+    assert [s.number for s in settings] == [1, 2, 3, 4]
+    assert {s.planned for s in settings} == {4}
+    assert sum(s.cost_s for s in settings) <= 7.0
+    assert all(s.eta_s >= s.cost_s > 0 for s in settings[1:])
+    assert "points_per_side 12, about 2 s" in told[1].message
+    assert settings[3].genes["preprocess.denoise"] == "median"
+    # the cheap genes had half of the budget first, and what the network does is told, too
+    assert [e.done for e in told][:2] == [0, 40]
+    assert any(e.stage == "decoding" and e.done for e in events[events.index(told[1]) :])
+    assert len(result.front.evaluated) == 80
+    assert len(result.front.tables) == 4
+    assert result.recipe.search.pace == PACE
+
+
+def test_slow_candidates_know_their_settings(dots: ss.Micrograph, slow_events: tuple) -> None:
+    front = slow_events[0].front
+    by_table = {id(front.proposals(c)): c for c in front.evaluated}
+    assert len(by_table) == 4
+    for candidate in by_table.values():
+        decode, view = front.slow.decode(candidate.genes), front.slow.view(candidate.genes)
+        again = ss.propose(dots, small_sam(), decode, view=view)
+        masks = front.selection(candidate).labels()
+        assert np.array_equal(ss.select(again, front.settings(candidate)).labels(), masks)
+
+
+def test_the_recipe_applies_a_slow_setting_without_a_search(
+    dots: ss.Micrograph, slow_events: tuple
+) -> None:
+    result, _ = slow_events
+    front = result.front
+    other = next(c for c in front.evaluated[::-1] if c.genes["preprocess.denoise"] == "median")
+    chosen = {
+        "chosen": front.settings(other),
+        "chosen_decode": front.slow.decode(other.genes),
+        "chosen_view": front.slow.view(other.genes),
+    }
+    text = result.recipe.model_copy(update=chosen).to_json()
+    applied = segment(dots, small_sam(), settings=ss.Recipe.from_json(text).chosen_settings())
+    assert applied.front is None
+    assert np.array_equal(applied.segmentation.labels, front.selection(other).labels())
+    # physics was measured on the image as it is, whatever the network saw
+    assert np.array_equal(applied.proposals.gray, result.proposals.gray)
+    assert applied.recipe.view.denoise == "median"
+
+
+def test_a_slow_search_resumes_to_the_same_front(
+    dots: ss.Micrograph, slow_events: tuple, tmp_path: Path
+) -> None:
+    result, _ = slow_events
+    settings, searches = result.recipe.run_settings(), tmp_path / "searches"
+    for stop in (10, 45):
+        steps = segment_steps(dots, small_sam(), settings, store=Store(tmp_path))
+        first_candidates(steps, stop)
+        assert list(searches.glob("*.jsonl"))
+        assert not list(searches.glob("*.lock"))
+    resumed = segment(dots, small_sam(), settings=settings, store=Store(tmp_path)).front
+    assert resumed.evaluated == result.front.evaluated
+    assert resumed.history == result.front.history
+    assert not list(searches.glob("*"))  # what is complete needs no way back
+
+
+def test_pace_is_measured_once(dots: ss.Micrograph, tmp_path: Path) -> None:
+    settings = slow_run(pace=None, budget=10, slow_seconds=1e-3)
+    runs = [segment(dots, small_sam(), settings=settings, store=Store(tmp_path)) for _ in range(2)]
+    pace = runs[0].recipe.search.pace
+    assert min(pace.encoding, pace.prompt, pace.regions, pace.measuring) > 0
+    assert runs[1].recipe.search.pace == pace
+
+
+def test_the_best_candidates_say_what_is_doubtful(particles: tuple) -> None:
+    micrograph, _ = particles
+    search = ss.SearchSettings(budget=40, population=10)
+    prior = ss.Prior(diameter=(4, 30), size_unit="nm", polarity="dark")
+    result = segment(micrograph, settings=ss.RunSettings(prior=prior, search=search, boost=None))
+    agreed, labels = result.agreement, result.segmentation.labels
+    assert agreed is not None
+    shares = result.table.set_index("label")["agreement"]
+    assert shares.between(1 / len(agreed.selections), 1).all()  # the one that is shown has a voice
+    assert result.table.attrs["units"]["agreement"] == ""
+    confidence = agreed.confidence(labels)
+    assert confidence.dtype == np.float32
+    assert confidence.shape == labels.shape
+    same = [(s.labels() > 0) == (labels > 0) for s in agreed.selections]
+    np.testing.assert_allclose(confidence, np.mean(same, axis=0), atol=1e-6)
+    # the same from Python, also for labels that were corrected
+    again = ss.agreement(result.front)
+    assert np.array_equal(again.covered, agreed.covered)
+    corrected = np.where(labels == labels.max(), 0, labels)
+    assert len(again.of_objects(corrected)) == len(np.unique(corrected)) - 1
+    only = ss.agreement(result.front, most=1)
+    assert set(np.unique(only.confidence(labels))) == {1.0}
+    summary = ss.summarize(result.table)
+    doubtful = [one["agreement"] for one in summary["doubtful"]]
+    assert doubtful == sorted(doubtful)
+    assert len(doubtful) == (shares < 0.5).sum()

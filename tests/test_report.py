@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import tifffile
 from PIL import Image
 
 import napari_samstar as ss
@@ -46,6 +47,12 @@ def test_table_picture_and_page_are_written(result: RunResult, tmp_path: Path) -
     assert f"{len(front)} on the Pareto front" in page
     assert page.count("data:image/jpeg;base64,") >= 2
     assert "reward_layer.threshold" in page
+    with tifffile.TiffFile(paths["confidence"]) as file:
+        assert file.imagej_metadata["unit"] == "nm"
+        confidence = file.asarray()
+    assert confidence.dtype == np.float32
+    assert confidence.shape == (160, 160)
+    assert 0 <= confidence.min() < confidence.max() <= 1
 
 
 def test_without_a_search_no_front_is_written(result: RunResult, tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ _PUBLIC = {
     "to_rgb": "io.preprocess",
     "load_model": "sam.zoo",
     "boost": "pipeline",
+    "agreement": "pipeline",
     "optimize": "pipeline",
     "propose": "pipeline",
     "select": "proposals.select",

@@ -98,6 +98,9 @@ class Recipe(Settings):
     version: Literal[1] = 1
     image: ImageRecord
     preprocess: PreprocessSettings = PreprocessSettings()
+    view: PreprocessSettings | None = Field(
+        None, description="What network and regions saw, where that was not `preprocess`."
+    )
     decode: DecodeSettings | None = None
     regions: RegionSettings | None = None
     prompts: PromptSettings | None = None
@@ -112,6 +115,12 @@ class Recipe(Settings):
     chosen: SelectSettings | None = Field(
         None, description="Settings of the candidate that was chosen, sizes in px."
     )
+    chosen_decode: DecodeSettings | None = Field(
+        None, description="Its grid and crops, where the search left `decode`."
+    )
+    chosen_view: PreprocessSettings | None = Field(
+        None, description="What network and regions saw for it, where the search left `view`."
+    )
     boost: BoostSettings | None = None
     prior: Prior = Prior()
     model: ModelRecord | None = None
@@ -124,6 +133,17 @@ class Recipe(Settings):
         steps = {name: getattr(self, name) for name in RunSettings.model_fields}
         given = {name: value for name, value in steps.items() if value is not None}
         return RunSettings(**{**given, "search": self.search, "boost": self.boost})
+
+    def chosen_settings(self) -> RunSettings:
+        """Take the settings of the candidate that was chosen, as they are: without a search."""
+        given = self.run_settings()
+        changed = {
+            "select": self.chosen or given.select,
+            "decode": self.chosen_decode or given.decode,
+            "view": self.chosen_view or given.view,
+            "search": None,
+        }
+        return given.model_copy(update=changed)
 
     def to_json(self) -> str:
         """Readable JSON; `from_json` gives an equal recipe back."""

@@ -21,7 +21,7 @@ _ENDINGS = {
 
 
 def write_result(result: RunResult, folder: str | Path, stem: str) -> dict[str, Path]:
-    """Write label image, table, summary, COCO masks, overlay, recipe, and the search's front.
+    """Write label image, table, summary, COCO masks, overlay, recipe, and what the search found.
 
     Parameters
     ----------
@@ -36,8 +36,8 @@ def write_result(result: RunResult, folder: str | Path, stem: str) -> dict[str, 
     -------
     dict
         Kind to path: ``labels``, ``table``, ``summary``, ``coco``, ``overlay``, ``recipe``, where
-        materials were found ``materials``, and after a search ``front``, ``front_picture``,
-        ``front_page``. Each file stands under its name only once it is complete.
+        materials were found ``materials``, and after a search ``confidence``, ``front``,
+        ``front_picture``, ``front_page``. Each file stands under its name only once it is complete.
 
     Raises
     ------
@@ -50,6 +50,7 @@ def write_result(result: RunResult, folder: str | Path, stem: str) -> dict[str, 
     from napari_samstar.io.preprocess import to_rgb
     from napari_samstar.io.write import (
         write_coco,
+        write_image_tiff,
         write_labels_tiff,
         write_overlay_png,
         write_table_csv,
@@ -72,4 +73,8 @@ def write_result(result: RunResult, folder: str | Path, stem: str) -> dict[str, 
     write_coco(paths["coco"], labels if result.selection is None else result.selection, micrograph)
     write_overlay_png(paths["overlay"], rgb, labels, micrograph.pixel_size, micrograph.unit)
     result.recipe.write(paths["recipe"])
+    if result.agreement is not None:
+        paths["confidence"] = folder / f"{stem}.confidence.tif"
+        confidence = result.agreement.confidence(labels)
+        write_image_tiff(paths["confidence"], confidence, micrograph, result.recipe)
     return paths | write_front(result, folder, stem)

@@ -20,6 +20,7 @@ __all__ = [
     "DecodeSettings",
     "FallbackSettings",
     "MaterialSettings",
+    "PaceSettings",
     "PreprocessSettings",
     "Prior",
     "PromptSettings",
@@ -73,7 +74,7 @@ class PreprocessSettings(Settings):
         ge=0.0,
         le=1000.0,
         description="Flatten the background: width of the Gaussian, px; 0 is off.",
-        json_schema_extra={"search": {"slow": True, "high": 200.0, "log": True}},
+        json_schema_extra={"search": {"slow": True, "high": 200.0}},
     )
     denoise: Literal["off", "median", "gaussian"] = Field(
         "off", description="Denoise, 3x3 px or 1 px.", json_schema_extra=_SLOW
@@ -538,6 +539,15 @@ class BoostSettings(Settings):
     )
 
 
+class PaceSettings(Settings):
+    """How long the slow steps take on one machine with one model."""
+
+    encoding: float = Field(0.0, ge=0.0, le=1e5, description="One look of the network, s.")
+    prompt: float = Field(0.0, ge=0.0, le=1e5, description="One prompt, s.")
+    regions: float = Field(0.0, ge=0.0, le=1e5, description="Regions of a megapixel, s.")
+    measuring: float = Field(0.0, ge=0.0, le=1e5, description="Physics of a mask on offer, s.")
+
+
 class SearchSettings(Settings):
     """How the candidates of one micrograph are searched."""
 
@@ -573,12 +583,19 @@ class SearchSettings(Settings):
         le=1e6,
         description="Time that other grids, crops and preprocessing may cost, s; 0 tries none.",
     )
+    pace: PaceSettings | None = Field(
+        None, description="How long they take; left out, it is measured, and the recipe says."
+    )
 
 
 class RunSettings(Settings):
     """One run from a micrograph to its table: all that `samstar run` can be told."""
 
     preprocess: PreprocessSettings = PreprocessSettings()
+    view: PreprocessSettings | None = Field(
+        None,
+        description="What network and regions see instead; physics is measured on `preprocess`.",
+    )
     decode: DecodeSettings = DecodeSettings()
     regions: RegionSettings = RegionSettings()
     prompts: PromptSettings = PromptSettings()

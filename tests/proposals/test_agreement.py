@@ -1,4 +1,4 @@
-"""Agreement of candidates, on masks small enough to count by hand."""
+"""Agreement of selections, on masks small enough to count by hand."""
 
 import numpy as np
 import pytest
@@ -6,6 +6,7 @@ import pytest
 from napari_samstar.proposals.agreement import object_agreement, pixel_agreement
 from napari_samstar.proposals.select import select
 from napari_samstar.settings import AmgSettings, SelectSettings
+from napari_samstar.types import Selection
 from tests.proposals.test_overlaps import SHAPE, make_table
 
 
@@ -18,18 +19,28 @@ def masks() -> np.ndarray:
     return made
 
 
-def test_an_object_drawn_otherwise_still_counts_as_found(masks: np.ndarray) -> None:
-    table = make_table(masks)
-    candidates = [np.array([0, 2]), np.array([1]), np.array([0]), np.array([], np.int64)]
-    agreement = object_agreement(table, np.array([0, 1, 2]), candidates)
-    assert agreement.tolist() == [0.75, 0.75, 0.25]
-
-
-def test_pixels_get_the_share_of_candidates_that_cover_them(masks: np.ndarray) -> None:
+def all_of(masks: np.ndarray) -> Selection:
+    """Everything, from proposals of their own."""
     keep_all = SelectSettings(amg=AmgSettings(box_nms_thresh=1.0), sources=("regions",))
-    both = select(make_table(masks), keep_all)
-    one = select(make_table(masks[1:2]), keep_all)
-    share = pixel_agreement([both, one])
+    return select(make_table(masks), keep_all)
+
+
+def test_an_object_drawn_otherwise_still_counts_as_found(masks: np.ndarray) -> None:
+    chosen = [masks[[0, 2]], masks[[1]], masks[[0]], masks[[2]]]
+    objects = make_table(masks).runs
+    agreement = object_agreement(objects, [all_of(m) for m in chosen])
+    assert agreement.tolist() == [0.75, 0.75, 0.5]
+
+
+def test_halves_and_empty_masks_are_not_the_object(masks: np.ndarray) -> None:
+    half = masks[:1].copy()
+    half[0, :, :7] = False
+    objects = make_table(np.concatenate([masks[:1], np.zeros((1, *SHAPE), bool)])).runs
+    assert object_agreement(objects, [all_of(half)]).tolist() == [0.0, 0.0]
+
+
+def test_pixels_get_the_share_of_selections_that_cover_them(masks: np.ndarray) -> None:
+    share = pixel_agreement([all_of(masks), all_of(masks[1:2])])
     assert share.shape == SHAPE
     assert share[5, 2] == 0.5  # in the larger drawing alone
     assert share[5, 5] == 1.0

@@ -6,7 +6,10 @@ from hypothesis.extra import numpy as hnp
 
 from napari_samstar.search.hypervolume import hypervolume
 from napari_samstar.search.pareto import Candidate, Front, non_dominated
+from napari_samstar.search.study import Study
+from napari_samstar.settings import SearchSettings
 from napari_samstar.types import SamStarError
+from tests.search.problems import dtlz2
 
 # few different values, so that rows are often equal or share some
 levels = st.sampled_from([0.0, 0.1, 0.2, 0.3, 0.7, 1.0]) | st.floats(0, 1)
@@ -127,3 +130,31 @@ def test_hypervolume_of_known_boxes():
 def test_estimated_hypervolume_is_near_the_exact_one():
     # with six objectives it is estimated; one box of known size
     assert hypervolume(np.full((1, 6), 0.8)) == pytest.approx(0.9**6, abs=0.02)
+
+
+@given(vectors)
+@settings(deadline=None)
+def test_ranking_holds_the_front_and_begins_with_the_preferred(rewards):
+    front = front_of(rewards)
+    ranked = front.ranked()
+    assert ranked[0] == front.preferred()
+    assert sorted(c.index for c in ranked) == sorted(c.index for c in front.candidates)
+
+
+def test_moving_importances_evaluates_nothing():
+    space, evaluate = dtlz2(6)
+    counted = []
+
+    def counting(genes):
+        counted.append(genes)
+        return evaluate(genes)
+
+    study = Study(space, SearchSettings(budget=500, patience=0), objectives=list("abcdef"))
+    for _ in study.steps(counting):
+        pass
+    front = study.front()
+    assert len(front) >= 200
+    done = len(counted)
+    moved = [front.preferred({"a": weight}) for weight in np.geomspace(0.01, 100, 40)]
+    assert len(counted) == done == 500
+    assert len({c.index for c in moved}) > 5

@@ -68,7 +68,10 @@ def run_settings(args: argparse.Namespace) -> tuple[RunSettings, Recipe | None]:
     from napari_samstar.settings import Prior, RunSettings
 
     recipe = Recipe.read(args.recipe) if args.recipe else None
-    values = (recipe.run_settings() if recipe else RunSettings()).model_dump()
+    given = RunSettings() if recipe is None else recipe.run_settings()
+    if recipe is not None and args.budget == 0:
+        given = recipe.chosen_settings()
+    values = given.model_dump()
     if args.prior:
         values["prior"] = Prior.from_toml(args.prior).model_dump()
     if args.points_per_side is not None:
@@ -79,8 +82,6 @@ def run_settings(args: argparse.Namespace) -> tuple[RunSettings, Recipe | None]:
             values["search"]["seed"] = args.seed
     if args.budget == 0:
         values["search"] = None
-        if recipe is not None and recipe.chosen is not None:
-            values["select"] = recipe.chosen.model_dump()
     elif args.budget is not None:
         _put(values, "search.budget", args.budget)
     if args.no_boost:

@@ -149,7 +149,7 @@ def _one(
 
 
 def headline(result: RunResult) -> str:
-    """Say what was found in one phrase: count, median size, coverage."""
+    """Say what was found in one phrase: count, median size, coverage, what is doubtful."""
     from napari_samstar.measurements.summary import summarize
 
     summary = summarize(result.table)
@@ -162,6 +162,10 @@ def headline(result: RunResult) -> str:
         parts.append(f"median diameter {median:.3g} {unit}")
     if summary["coverage"] is not None:
         parts.append(f"{100 * summary['coverage']:.3g} % covered")
+    doubtful = [str(one["label"]) for one in summary.get("doubtful", ())]
+    if doubtful:
+        named = ", ".join(doubtful[:3]) + ", ..." * (len(doubtful) > 3)
+        parts.append(f"{len(doubtful)} doubtful (label {named})")
     return ", ".join(parts)
 
 

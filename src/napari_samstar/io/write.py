@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "write_coco",
+    "write_image_tiff",
     "write_labels_tiff",
     "write_ome_zarr_labels",
     "write_overlay_png",
@@ -61,15 +62,52 @@ def write_labels_tiff(
     SamStarError
         If the labels do not fit the micrograph or the format, or the disk refuses.
     """
-    import tifffile
-
     plain = check_labels(labels, micrograph)
     top = int(plain.max(initial=0))
     if top > _MOST_FLOAT32:
         raise SamStarError(
             f"{path} cannot hold label {top}: renumber the labels to at most {_MOST_FLOAT32}."
         )
-    metadata: dict[str, Any] = {"axes": "YX", "min": 0.0, "max": float(max(top, 1))}
+    kind = np.uint16 if top <= _MOST_UINT16 else np.float32
+    _write_plane(path, plain.astype(kind), float(max(top, 1)), micrograph, recipe)
+
+
+def write_image_tiff(
+    path: str | Path,
+    image: NDArray[np.float32],
+    micrograph: Micrograph,
+    recipe: Recipe | None = None,
+) -> None:
+    """Write values from 0 to 1 as a float32 TIFF that Fiji opens calibrated.
+
+    Parameters
+    ----------
+    path : str or Path
+        Such as ``<stem>.confidence.tif``.
+    image : (H, W) float32
+        The values.
+    micrograph, recipe
+        As in `write_labels_tiff`.
+
+    Raises
+    ------
+    SamStarError
+        If the disk refuses.
+    """
+    _write_plane(path, np.asarray(image, np.float32), 1.0, micrograph, recipe)
+
+
+def _write_plane(
+    path: str | Path,
+    plane: NDArray[Any],
+    top: float,
+    micrograph: Micrograph,
+    recipe: Recipe | None,
+) -> None:
+    """Write one plane, shown from 0 to `top`, with pixel size and recipe."""
+    import tifffile
+
+    metadata: dict[str, Any] = {"axes": "YX", "min": 0.0, "max": top}
     resolution = None
     if micrograph.pixel_size is not None:
         metadata["unit"] = length_unit(micrograph.unit) or micrograph.unit
@@ -80,7 +118,7 @@ def write_labels_tiff(
     with atomic_path(path) as temporary:
         tifffile.imwrite(
             temporary,
-            plain.astype(np.uint16 if top <= _MOST_UINT16 else np.float32),
+            plane,
             imagej=True,
             photometric="minisblack",
             resolution=resolution,

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["QUANTILES", "summarize"]
+__all__ = ["DOUBTFUL", "QUANTILES", "summarize"]
 
 #: Name and share of the quantiles that `summarize` gives besides the median.
 QUANTILES = {"q10": 0.10, "q25": 0.25, "q75": 0.75, "q90": 0.90}
+
+#: Objects that fewer of a search's best candidates hold are doubtful.
+DOUBTFUL = 0.5
 
 _NOT_STATISTICS = ("label", "touches_border", "centroid_", "material")
 
@@ -34,7 +37,9 @@ def summarize(table: pd.DataFrame) -> dict[str, Any]:
         statistics; ``coverage``, share of the image; ``number_per_nm2`` (or the table's unit);
         ``columns``: for each measure ``n``, ``median``, ``mean``, ``std`` (of a sample), ``q10``,
         ``q25``, ``q75``, ``q90``. With materials, ``materials``: for each, ``n`` objects and
-        ``area_fraction`` of the image. A number that is not defined is None.
+        ``area_fraction`` of the image. A number that is not
+        defined is None. After a search, ``doubtful`` lists the ``label`` and ``agreement`` of the
+        objects that under half of its best candidates hold, the most doubtful first.
     """
     unit = table.attrs.get("unit", "px")
     image_area = table.attrs.get("image_area")
@@ -61,12 +66,20 @@ def summarize(table: pd.DataFrame) -> dict[str, Any]:
             }
             for name, rows in table.groupby("material")
         }
+    doubtful = {}
+    if "agreement" in table.columns:
+        rows = table[table["agreement"] < DOUBTFUL].sort_values("agreement", kind="stable")
+        pairs = zip(rows["label"], rows["agreement"], strict=True)
+        doubtful["doubtful"] = [
+            {"label": int(label), "agreement": round(float(share), 4)} for label, share in pairs
+        ]
     return {
         "n": len(table),
         "n_border": len(table) - len(inside),
         "n_measured": len(inside),
         "coverage": float(table[area].sum()) / image_area if image_area else None,
         f"number_per_{unit}2": len(table) / image_area if image_area else None,
+        **doubtful,
         "columns": columns,
         **materials,
     }

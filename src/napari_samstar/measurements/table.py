@@ -15,7 +15,7 @@ from napari_samstar.types import Micrograph
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["SHAPE_MIN_PIXELS", "column_unit", "measure"]
+__all__ = ["SHAPE_MIN_PIXELS", "column_unit", "measure", "with_agreement"]
 
 #: Below this area, px, an outline has too few pixels for a circularity.
 SHAPE_MIN_PIXELS = 30
@@ -130,6 +130,20 @@ def _materials(index: NDArray[np.int32], count: int, materials: NDArray[Any]) ->
     pairs = (index[inside].astype(np.int64) - 1) * width + materials[inside]
     votes = np.bincount(pairs, minlength=count * width).reshape(count, width)
     return np.asarray(votes.argmax(1), np.int64)
+
+
+def with_agreement(table: pd.DataFrame, shares: NDArray[np.floating[Any]]) -> None:
+    """Add the column ``agreement``: share of a search's best candidates that hold each object.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As from `measure`; it is changed.
+    shares : (rows,) float
+        0 to 1.
+    """
+    table["agreement"] = shares
+    table.attrs["units"]["agreement"] = ""
 
 
 def _axes(

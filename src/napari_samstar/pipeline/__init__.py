@@ -4,16 +4,21 @@ Each step exists as a generator of `Progress` events, which the window, the comm
 drive, and as a plain function.
 """
 
+from napari_samstar.pipeline.agreeing import Agreement, agreement
 from napari_samstar.pipeline.boosting import Boosted, boost, boost_steps
 from napari_samstar.pipeline.driving import run
 from napari_samstar.pipeline.optimizing import SelectionFront, optimize, optimize_steps
 from napari_samstar.pipeline.proposing import propose, propose_steps
 from napari_samstar.pipeline.segmenting import RunResult, segment, segment_steps
+from napari_samstar.pipeline.slow import SlowStage, slow_stage_steps
 
 __all__ = [
+    "Agreement",
     "Boosted",
     "RunResult",
     "SelectionFront",
+    "SlowStage",
+    "agreement",
     "boost",
     "boost_steps",
     "optimize",
@@ -23,4 +28,5 @@ __all__ = [
     "run",
     "segment",
     "segment_steps",
+    "slow_stage_steps",
 ]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +13,18 @@ from numpy.typing import NDArray
 
 from napari_samstar.cache import content_key
 from napari_samstar.pipeline.driving import run
+from napari_samstar.pipeline.slow import SlowStage, cheap_genes, slow_genes
 from napari_samstar.proposals.measured import MeasuredRows
 from napari_samstar.proposals.select import select
 from napari_samstar.rewards.base import RewardTerm
 from napari_samstar.rewards.priors import importances_for, terms_for
 from napari_samstar.rewards.scoring import family_scores, scores
+from napari_samstar.search.events import CandidateEvent, GenerationEvent, SettingEvent
 from napari_samstar.search.fields import apply, space_of
 from napari_samstar.search.pareto import Candidate, Front
+from napari_samstar.search.schedule import schedule_steps
 from napari_samstar.search.space import Space
-from napari_samstar.search.study import CandidateEvent, GenerationEvent, Study
+from napari_samstar.search.study import Evaluate, Study
 from napari_samstar.settings import (
     AmgSettings,
     Prior,
@@ -28,7 +32,14 @@ from napari_samstar.settings import (
     SearchSettings,
     SelectSettings,
 )
-from napari_samstar.types import SOURCES, Micrograph, Proposals, SamStarError, Selection
+from napari_samstar.types import (
+    SOURCES,
+    Micrograph,
+    Progress,
+    Proposals,
+    SamStarError,
+    Selection,
+)
 
 __all__ = [
     "SelectionFront",
@@ -38,12 +49,12 @@ __all__ = [
     "with_prior",
 ]
 
-Event = CandidateEvent | GenerationEvent
+Event = CandidateEvent | GenerationEvent | SettingEvent | Progress
 
 
 @dataclass(frozen=True)
 class SelectionFront(Front):
-    """Pareto front whose candidates are selections of one table of proposals.
+    """Pareto front whose candidates are selections of proposals.
 
     Parameters
     ----------
@@ -51,22 +62,47 @@ class SelectionFront(Front):
         What the genes change.
     terms : tuple of RewardTerm
         The rewards; objectives are these, or their families.
+    tables : mapping
+        Proposals by the values of the slow genes; without slow genes there is one, of the key ().
+    slow : SlowStage or None
+        What the slow genes mean, where there were any.
     """
 
     base: SelectSettings = field(default_factory=SelectSettings)
     terms: tuple[RewardTerm, ...] = ()
+    tables: Mapping[Hashable, Proposals] = field(default_factory=dict, repr=False, compare=False)
+    slow: SlowStage | None = field(default=None, repr=False, compare=False)
 
     def preferred(
         self, importances: Mapping[str, float] | Sequence[float] | None = None
     ) -> Candidate:
         """Choose as `Front.preferred`; objectives left out have `importances_for`'s."""
+        return super().preferred(self._completed(importances))
+
+    def ranked(
+        self, importances: Mapping[str, float] | Sequence[float] | None = None
+    ) -> tuple[Candidate, ...]:
+        """Sort as `Front.ranked`; objectives left out have `importances_for`'s."""
+        return super().ranked(self._completed(importances))
+
+    def _completed(
+        self, importances: Mapping[str, float] | Sequence[float] | None
+    ) -> Mapping[str, float] | Sequence[float]:
         if importances is None or isinstance(importances, Mapping):
-            importances = {**importances_for(self.objectives), **(importances or {})}
-        return super().preferred(importances)
+            return {**importances_for(self.objectives), **(importances or {})}
+        return importances
 
     def settings(self, candidate: Candidate) -> SelectSettings:
         """Complete settings of one candidate: what `select` takes."""
-        return _settings(candidate.genes, self.base)
+        return _settings(cheap_genes(candidate.genes), self.base)
+
+    def proposals(self, candidate: Candidate) -> Proposals:
+        """Table that the candidate selects from."""
+        return self.tables[_key(slow_genes(candidate.genes))]
+
+    def selection(self, candidate: Candidate) -> Selection:
+        """Masks of one candidate; a few milliseconds."""
+        return select(self.proposals(candidate), self.settings(candidate))
 
 
 def optimize(
@@ -90,10 +126,11 @@ def optimize_steps(
     prior: Prior | None = None,
     base: SelectSettings | None = None,
     journal: str | Path | None = None,
+    slow: SlowStage | None = None,
 ) -> Generator[Event, None, SelectionFront]:
     """Search the parameters of the selection for the best agreement with the physics.
 
-    Everything is replayed on the proposals; the network is not needed.
+    Everything is replayed on the proposals; the network is only needed for slow genes.
 
     Parameters
     ----------
@@ -112,12 +149,17 @@ def optimize_steps(
     journal : path, optional
         Where every candidate is recorded; if the file is there, the search goes on from it. In a
         folder it gets a name of its own for each image, model, prior and search.
+    slow : SlowStage, optional
+        How to propose again, for ``search.slow_seconds``; without it, slow genes stay as they are.
 
     Yields
     ------
     CandidateEvent, GenerationEvent
         After each candidate and each generation. To pause, ask for no next event; to cancel, close
-        the generator: ``event.front()`` of the last event is what was found so far.
+        the generator: ``event.front()`` of the last event, a `SelectionFront`, is what was found so
+        far.
+    SettingEvent, Progress
+        Before proposals are made again, with the time that this may take, and meanwhile.
 
     Returns
     -------
@@ -139,24 +181,72 @@ def optimize_steps(
     judge = _Judge(proposals, micrograph, terms, base, known, by_family)
     context = _context(proposals, terms, base)
     if journal is not None and Path(journal).is_dir():
-        journal = Path(journal) / f"{content_key(context, search.key())}.jsonl"
-    study = Study(
-        space,
-        search,
-        objectives=judge.objectives,
-        seeds=_seeds(base, space),
-        journal=journal,
-        context=context,
-    )
-    front = yield from study.steps(judge.evaluate)
-    return _of_selections(front, base, terms)
+        # the pace is measured where it is not given, and then it is not part of the name
+        asked = search.model_copy(update={"pace": None}).key()
+        journal = Path(journal) / f"{content_key(context, asked)}.jsonl"
+    tables: dict[Hashable, Proposals] = {}
+    shared: dict[str, Any] = {
+        "objectives": judge.objectives,
+        "seeds": _seeds(base, space),
+        "journal": journal,
+        "context": context,
+    }
+    steps: Generator[Any, None, Front]
+    if slow is None or not search.slow_seconds:
+        slow, tables[()] = None, proposals
+        steps = Study(space, search, **shared).steps(judge.evaluate)
+    else:
+        prepare = _Prepare(slow, judge, tables)
+        steps = schedule_steps(space, slow.space, prepare.steps, slow.cost, search, **shared)
+    found = _Found(base, terms, tables, slow)
+    return (yield from found.told(steps))
 
 
-def _of_selections(
-    front: Front, base: SelectSettings, terms: tuple[RewardTerm, ...]
-) -> SelectionFront:
-    known = {f.name: getattr(front, f.name) for f in fields(front)}
-    return SelectionFront(**known, base=base, terms=terms)
+@dataclass(frozen=True)
+class _Found:
+    """What makes the front of a search one of selections."""
+
+    base: SelectSettings
+    terms: tuple[RewardTerm, ...]
+    tables: Mapping[Hashable, Proposals]
+    slow: SlowStage | None
+
+    def of(self, front: Front) -> SelectionFront:
+        known = {f.name: getattr(front, f.name) for f in fields(front)}
+        mine = {f.name: getattr(self, f.name) for f in fields(self)}
+        return SelectionFront(**known, **mine)
+
+    def later(self, front: Callable[[], Front]) -> SelectionFront:
+        return self.of(front())
+
+    def told(self, steps: Generator[Any, None, Front]) -> Generator[Event, None, SelectionFront]:
+        """Pass on events; the front that they give is one of selections."""
+        while True:
+            try:
+                event = next(steps)
+            except StopIteration as stop:
+                return self.of(stop.value)
+            if isinstance(event, (CandidateEvent, GenerationEvent)):
+                event = replace(event, front=partial(self.later, event.front))
+            yield event
+
+
+@dataclass(frozen=True)
+class _Prepare:
+    """Pays for a slow setting."""
+
+    slow: SlowStage
+    judge: _Judge
+    tables: dict[Hashable, Proposals]
+
+    def steps(self, genes: Mapping[str, Any]) -> Generator[Progress, None, Evaluate]:
+        made = yield from self.slow.steps(genes)
+        self.tables[_key(genes)] = made
+        return replace(self.judge, proposals=made, first=self.judge.proposals).evaluate
+
+
+def _key(genes: Mapping[str, Any]) -> Hashable:
+    return tuple(sorted(genes.items()))
 
 
 @dataclass(frozen=True)
@@ -169,6 +259,7 @@ class _Judge:
     base: SelectSettings
     prior: Prior
     by_family: bool
+    first: Proposals | None = None
 
     @property
     def objectives(self) -> tuple[str, ...]:
@@ -181,7 +272,8 @@ class _Judge:
 
     def judge(self, selection: Selection) -> NDArray[np.float64]:
         if isinstance(selection.measured, MeasuredRows):
-            selection = replace(selection, measured=selection.measured.knowing(self.prior))
+            known = selection.measured.knowing(self.prior, self.first)
+            selection = replace(selection, measured=known)
         found = scores(self.terms, selection, self.micrograph)
         if self.by_family:
             return np.array(list(family_scores(self.terms, found).values()))

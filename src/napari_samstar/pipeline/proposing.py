@@ -51,6 +51,7 @@ def propose_steps(
     decode: DecodeSettings | None = None,
     *,
     preprocess: PreprocessSettings | None = None,
+    view: PreprocessSettings | None = None,
     regions: RegionSettings | None = None,
     prompts: PromptSettings | None = None,
     prior: Prior | None = None,
@@ -68,6 +69,9 @@ def propose_steps(
         Grid, crops, tiles and which sources to make.
     preprocess, regions, prompts : settings, optional
         Of the other stages.
+    view : PreprocessSettings, optional
+        What the network and the regions see, if not `preprocess`; the physics of masks is measured
+        on `preprocess`'s image all the same, so that masks of different views compare.
     prior : Prior, optional
         What is known; it chooses the regions that SAM is prompted with.
     store : Store, optional
@@ -88,12 +92,23 @@ def propose_steps(
     if sam is None:
         decode = decode.model_copy(update={"sources": ("regions",)})
     preprocess = preprocess or PreprocessSettings()
-    rgb, gray = to_rgb(micrograph, preprocess), to_gray(micrograph, preprocess)
+    view = view or preprocess
+    regions, prompts, prior = (
+        regions or RegionSettings(),
+        prompts or PromptSettings(),
+        prior or Prior(),
+    )
+    rgb, gray = to_rgb(micrograph, view), to_gray(micrograph, preprocess)
+    seen = gray if view == preprocess else to_gray(micrograph, view)
     hash_of_model = model_hash(sam) if sam is not None else ""
     provenance = {
         "sources": decode.sources,
         "image_hash": micrograph.content_hash,
         "preprocess": preprocess.key(),
+        "view": view.key(),
+        "regions": regions.key(),
+        "prompts": prompts.key(),
+        "prior": prior.key(),
         "model_hash": hash_of_model,
     }
     tables: list[Proposals] = []
@@ -104,7 +119,8 @@ def propose_steps(
         return replace(made, complete=False, provenance=provenance)
 
     model = _Model(sam, hash_of_model, rgb, gray, store, decode.points_per_batch)
-    for event in _source_steps(model, gray, decode, regions, prompts, prior or Prior(), tables):
+    making = _source_steps(model, seen, decode, regions, prompts, prior, tables)
+    for event in making:
         yield replace(event, partial=lambda e=event: so_far(e.partial))
     joined = table.join(tables, decode) if tables else table.empty(gray)
     return replace(joined, provenance=provenance, decode=decode if sam is not None else None)
@@ -112,15 +128,15 @@ def propose_steps(
 
 def _source_steps(
     model: _Model,
-    gray: NDArray[np.uint8],
+    seen: NDArray[np.uint8],
     decode: DecodeSettings,
-    regions: RegionSettings | None,
-    prompts: PromptSettings | None,
+    regions: RegionSettings,
+    prompts: PromptSettings,
     prior: Prior,
     tables: list[Proposals],
 ) -> Generator[Progress, None, None]:
     """Make one table after the other and append each to `tables`."""
-    shape = (int(gray.shape[0]), int(gray.shape[1]))
+    shape = (int(seen.shape[0]), int(seen.shape[1]))
     if "grid" in decode.sources:
         boxes, layers = grid_crops(shape, decode)
         for index, (box, layer) in enumerate(zip(boxes.tolist(), layers.tolist(), strict=True)):
@@ -133,14 +149,14 @@ def _source_steps(
             tables.append((yield from model.crop(tuple(box), TILE_LAYER, decode, message)))
     if "regions" not in decode.sources and "prompted" not in decode.sources:
         return
-    found = yield from _regions(gray, regions or RegionSettings(), model.store)
+    found = yield from _regions(seen, model.gray, regions, model.store)
     if "regions" in decode.sources:
         tables.append(found)
     if "prompted" in decode.sources:
         layer = RewardLayerSettings(prior=prior)
         wanted = select_ranked(found, np.arange(len(found)), score(found, layer), layer)
         chosen = found.runs.take(wanted)
-        plan = plan_prompts(chosen, shape, model.view, prompts or PromptSettings())
+        plan = plan_prompts(chosen, shape, model.view, prompts)
         for index, part in enumerate(plan):
             message = f"prompts in crop {index + 1} of {len(plan)}"
             for asked in (part.boxes, part.points):
@@ -148,13 +164,13 @@ def _source_steps(
 
 
 def _regions(
-    gray: NDArray[np.uint8], settings: RegionSettings, store: Store | None
+    seen: NDArray[np.uint8], gray: NDArray[np.uint8], settings: RegionSettings, store: Store | None
 ) -> Generator[Progress, None, Proposals]:
-    key = content_key("regions-1", repr(gray.shape), gray.tobytes(), settings.key())
+    key = content_key("regions-1", repr(seen.shape), seen.tobytes(), settings.key())
     cached = store.get(key) if store is not None else None
     if cached is not None:
         return from_bytes(cached, gray)
-    found = yield from find_regions(gray, settings)
+    found = yield from find_regions(seen, settings)
     made = table.from_masks(found.runs, gray, "regions", found.persistence)
     if store is not None:
         store.put(key, to_bytes(made))

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_samstar.cache import Store
-from napari_samstar.measurements.table import measure
+from napari_samstar.measurements.table import measure, with_agreement
+from napari_samstar.pipeline.agreeing import Agreement, agreement
 from napari_samstar.pipeline.boosting import boost_steps, with_count
 from napari_samstar.pipeline.driving import run
 from napari_samstar.pipeline.optimizing import (
@@ -19,13 +20,16 @@ from napari_samstar.pipeline.optimizing import (
     with_prior,
 )
 from napari_samstar.pipeline.proposing import propose_steps
+from napari_samstar.pipeline.slow import SlowStage, slow_stage_steps, told_setting
 from napari_samstar.proposals.select import select
 from napari_samstar.recipe import ImageRecord, ModelRecord, Recipe
 from napari_samstar.rewards.priors import terms_for
 from napari_samstar.rewards.registry import make
 from napari_samstar.sam.base import model_hash
+from napari_samstar.search.events import SettingEvent
 from napari_samstar.search.pareto import Candidate
-from napari_samstar.settings import RunSettings, SelectSettings
+from napari_samstar.search.schedule import journals
+from napari_samstar.settings import RunSettings
 from napari_samstar.types import (
     Micrograph,
     Progress,
@@ -54,13 +58,15 @@ class RunResult:
         The masks, best first; a `Boosted` one, or one whose masks may overlap a little; None once
         the labels were corrected.
     proposals : Proposals
-        All masks that were on offer.
+        All masks that were on offer, to the candidate that was chosen.
     recipe : Recipe
         How to repeat it.
     front : SelectionFront or None
         What the search found; None where there was no search.
     candidate : Candidate or None
         The one of the front that made the selection.
+    agreement : Agreement or None
+        How far the search's best candidates agree; ``agreement`` is a column of the table, too.
     """
 
     segmentation: Segmentation
@@ -70,6 +76,7 @@ class RunResult:
     recipe: Recipe
     front: SelectionFront | None = None
     candidate: Candidate | None = None
+    agreement: Agreement | None = None
 
 
 def segment(micrograph: Micrograph, sam: Any = None, **options: Any) -> RunResult:
@@ -119,12 +126,16 @@ def segment_steps(
     settings = settings or RunSettings()
     prior = prior_in_pixels(settings.prior, micrograph)
     made = proposals
+    searches = _journals(store)
+    if store is None and settings.search is not None and settings.search.slow_seconds:
+        store = Store(disk_bytes=0)  # for this run: slow settings share what they can
     if made is None:
         made = yield from propose_steps(
             micrograph,
             sam,
             settings.decode,
             preprocess=settings.preprocess,
+            view=settings.view,
             regions=settings.regions,
             prompts=settings.prompts,
             prior=prior,
@@ -134,22 +145,28 @@ def segment_steps(
     sources = [s for s in chosen.sources if s in made.provenance["sources"]]
     chosen = chosen.model_copy(update={"sources": tuple(sources)})
     front, candidate = None, None
-    if settings.search is not None and len(made):
+    wanted = settings.search
+    if wanted is not None and len(made):
         extra = [make(name, **parameters) for name, parameters in settings.rewards]
+        slow = None
+        if wanted.slow_seconds:
+            slow = yield from slow_stage_steps(micrograph, sam, settings, prior, made, store)
+            settings = slow.settings  # with the pace: the recipe says what could be afforded
         search = optimize_steps(
             made,
             micrograph,
             terms_for(settings.prior, micrograph, extra),
-            settings.search,
+            wanted,
             prior=settings.prior,
             base=chosen,
-            journal=_journals(store),
+            journal=searches,
+            slow=slow,
         )
-        front = yield from _counted(search)
-        if front.journal is not None:  # what is complete needs no way back
-            front.journal.unlink(missing_ok=True)
+        front = yield from _counted(search, wanted.budget, slow)
+        for journal in journals(front.journal):  # what is complete needs no way back
+            journal.unlink(missing_ok=True)
         candidate = front.preferred(dict(settings.importances))
-        chosen = front.settings(candidate)
+        chosen, made = front.settings(candidate), front.proposals(candidate)
     yield Progress("selecting", 0, 1)
     selection = select(made, chosen)
     materials = None
@@ -161,11 +178,15 @@ def segment_steps(
         materials = selection.materials()
     labels = selection.labels()
     yield Progress("measuring", 0, 1)
-    recipe = _recipe(micrograph, sam, settings, front, chosen)
+    recipe = _recipe(micrograph, sam, settings, front, candidate)
     record = recipe.model_dump(mode="json")
     segmentation = Segmentation(labels, micrograph, materials, recipe=record)
     table = measure(labels, micrograph, materials)
-    return RunResult(segmentation, table, selection, made, recipe, front, candidate)
+    agreed = None
+    if front is not None:
+        agreed = agreement(front, dict(settings.importances))
+        with_agreement(table, agreed.of_objects(labels))
+    return RunResult(segmentation, table, selection, made, recipe, front, candidate, agreed)
 
 
 def _journals(store: Store | None) -> Path | None:
@@ -180,15 +201,26 @@ def _journals(store: Store | None) -> Path | None:
     return folder
 
 
-def _counted(search: Generator[Event, None, SelectionFront]) -> Generator[Progress, None, Any]:
+def _counted(
+    search: Generator[Event, None, SelectionFront], budget: int, slow: SlowStage | None
+) -> Generator[Progress, None, SelectionFront]:
     """Tell of each candidate as of any other step; `partial` is the search's own event."""
+    done = 0
     while True:
         try:
             event = next(search)
         except StopIteration as stop:
-            return stop.value
-        message = f"{event.front_size} on the front"
-        yield Progress("searching", event.evaluated, event.budget, message, event)
+            front: SelectionFront = stop.value
+            return front
+        if isinstance(event, Progress):
+            yield event
+        elif isinstance(event, SettingEvent):
+            message = "" if slow is None else told_setting(event, slow)
+            yield Progress("searching", done, budget, message, event)
+        else:
+            done = event.evaluated
+            message = f"{event.front_size} on the front"
+            yield Progress("searching", done, event.budget, message, event)
 
 
 def _recipe(
@@ -196,14 +228,21 @@ def _recipe(
     sam: Any,
     settings: RunSettings,
     front: SelectionFront | None,
-    chosen: SelectSettings,
+    candidate: Candidate | None,
 ) -> Recipe:
+    chosen: dict[str, Any] = {}
+    if front is not None and candidate is not None:
+        chosen["chosen"] = front.settings(candidate)
+        if front.slow is not None and not front.slow.is_first(candidate.genes):
+            chosen["chosen_decode"] = front.slow.decode(candidate.genes)
+            chosen["chosen_view"] = front.slow.view(candidate.genes)
     loaded = getattr(sam, "samstar", None)
     name = loaded.name if loaded is not None else type(sam).__name__
     model = None if sam is None else ModelRecord(name=name, hash=model_hash(sam))
     return Recipe(
         image=ImageRecord.of(micrograph),
         preprocess=settings.preprocess,
+        view=settings.view,
         decode=settings.decode if sam is not None else None,
         regions=settings.regions,
         prompts=settings.prompts if sam is not None else None,
@@ -211,9 +250,9 @@ def _recipe(
         search=settings.search,
         rewards=() if front is None else tuple((t.name, t.values()) for t in front.terms),
         importances=settings.importances,
-        chosen=None if front is None else chosen,
         boost=settings.boost,
         prior=settings.prior,
         model=model,
         seed=settings.seed,
+        **chosen,
     )

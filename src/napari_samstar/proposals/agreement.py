@@ -1,4 +1,4 @@
-"""Where the candidates of a search agree: a confidence that needs no labels.
+"""Where selections of one image agree: a confidence that needs no labels.
 
 What every good setting finds is surely there; what only some find is what a person should look at.
 """
@@ -12,8 +12,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from napari_samstar.proposals.overlaps import overlaps
-from napari_samstar.types import Proposals, Selection
+from napari_samstar.runs import MaskRuns, _intersection
+from napari_samstar.types import Selection
 
 __all__ = ["object_agreement", "pixel_agreement"]
 
@@ -33,12 +33,12 @@ def _add_union(counts: Any, offsets: Any, seen: Any, votes: Any, turn: int) -> N
 
 
 def pixel_agreement(selections: Sequence[Selection]) -> NDArray[np.float32]:
-    """Share of candidates in which a pixel is inside any mask.
+    """Share of selections in which a pixel is inside any mask.
 
     Parameters
     ----------
     selections : sequence of Selection
-        The candidates, of one image; at least one.
+        Of one image; at least one.
 
     Returns
     -------
@@ -55,39 +55,80 @@ def pixel_agreement(selections: Sequence[Selection]) -> NDArray[np.float32]:
     return np.ascontiguousarray(share, np.float32)
 
 
+@njit(cache=True, nogil=True)
+def _found(
+    counts: Any,
+    offsets: Any,
+    boxes: Any,
+    areas: Any,
+    other_counts: Any,
+    other_offsets: Any,
+    other_boxes: Any,
+    other_areas: Any,
+    by_area: Any,
+    iou: float,
+) -> Any:
+    """Whether each mask has its like among others, which `by_area` gives smallest first."""
+    found = np.zeros(areas.size, np.bool_)
+    sorted_areas = other_areas[by_area]
+    for i in range(areas.size):
+        # the areas of two masks of that IoU cannot differ by more
+        low = np.searchsorted(sorted_areas, iou * areas[i])
+        high = np.searchsorted(sorted_areas, areas[i] / iou, side="right")
+        for place in range(low, high):
+            j = by_area[place]
+            w = min(boxes[i, 2], other_boxes[j, 2]) - max(boxes[i, 0], other_boxes[j, 0]) + 1
+            h = min(boxes[i, 3], other_boxes[j, 3]) - max(boxes[i, 1], other_boxes[j, 1]) + 1
+            if w <= 0 or h <= 0:
+                continue
+            both = areas[i] + other_areas[j]
+            most = min(int(w) * int(h), areas[i], other_areas[j])
+            if most <= iou * (both - most):
+                continue
+            shared = _intersection(
+                counts[offsets[i] : offsets[i + 1]],
+                other_counts[other_offsets[j] : other_offsets[j + 1]],
+            )
+            if shared > iou * (both - shared):
+                found[i] = True
+                break
+    return found
+
+
 def object_agreement(
-    proposals: Proposals,
-    rows: NDArray[np.int64],
-    candidates: Sequence[NDArray[np.int64]],
-    iou: float = 0.5,
+    objects: MaskRuns, selections: Sequence[Selection], iou: float = 0.5
 ) -> NDArray[np.float32]:
-    """Share of candidates that hold (nearly) the same object, for each of `rows`.
+    """Share of selections that hold (nearly) the same object, for each of `objects`.
 
     Parameters
     ----------
-    proposals : Proposals
-        The table that all were selected from.
-    rows : (K,) int64
-        Rows of the objects in question.
-    candidates : sequence of (M,) int64
-        Rows that each candidate keeps (`Selection.rows`); at least one.
+    objects : MaskRuns
+        K masks.
+    selections : sequence of Selection
+        Of the same image, from any proposals; at least one.
     iou : float
-        Two masks show the same object above this intersection over union.
+        Two masks show the same object above this intersection over union, over 0.
 
     Returns
     -------
     (K,) float32
-        0 to 1.
+        0 to 1; empty masks get 0.
     """
-    kept = np.zeros((len(candidates), len(proposals)), np.bool_)
-    for turn, chosen in enumerate(candidates):
-        kept[turn, chosen] = True
-    table = overlaps(proposals)
-    areas = proposals.runs.areas()
-    agreement = np.empty(rows.size, np.float32)
-    for k, row in enumerate(rows.tolist()):
-        partners, shared = table.partners(row)
-        union = areas[row] + areas[partners] - shared
-        same = partners[shared > iou * union]
-        agreement[k] = (kept[:, same].any(axis=1) | kept[:, row]).mean()
-    return agreement
+    boxes, areas = objects.boxes(), objects.areas()
+    votes = np.zeros(len(objects), np.int64)
+    for selection in selections:
+        runs = selection.runs
+        other_areas = runs.areas()
+        votes += _found(
+            objects.counts,
+            objects.offsets,
+            boxes,
+            areas,
+            runs.counts,
+            runs.offsets,
+            runs.boxes(),
+            other_areas,
+            np.argsort(other_areas, kind="stable"),
+            float(iou),
+        )
+    return (votes / len(selections)).astype(np.float32)

@@ -80,14 +80,20 @@ class MeasuredRows:
     ) -> None:
         self._proposals = proposals
         self._prior = prior or Prior()
+        self._first: Proposals | None = None
         self._rows = rows
         self._runs = runs
         self._changed = np.flatnonzero(changed) if changed is not None else np.zeros(0, np.int64)
 
-    def knowing(self, prior: Prior) -> MeasuredRows:
-        """Return the same masks, judged by what `prior` says; sizes in px."""
+    def knowing(self, prior: Prior, first: Proposals | None = None) -> MeasuredRows:
+        """Return the same masks, judged by what `prior` says; sizes in px.
+
+        Where another table of the image, `first`, lets expect more objects, they are expected: a
+        table is not better for offering less.
+        """
         other = copy(self)
         other._prior = prior
+        other._first = first
         return other
 
     def quality(self) -> NDArray[np.float32]:
@@ -99,7 +105,10 @@ class MeasuredRows:
 
     def expected_objects(self) -> float:
         """Sum of `quality` over the best masks on offer that do not overlap."""
-        return expected_objects(self._proposals, self._prior)
+        expected = expected_objects(self._proposals, self._prior)
+        if self._first is None:
+            return expected
+        return max(expected, expected_objects(self._first, self._prior))
 
     @cached_property
     def gray_mean(self) -> float:

@@ -13,70 +13,13 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from napari_samstar.proposals.sharing import cells, partners, run_ends, shared_pixels
 from napari_samstar.types import Proposals
 
 __all__ = ["Overlaps", "overlaps"]
 
-
-@njit(cache=True, nogil=True)
-def _ends(counts: NDArray[np.uint32], offsets: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Position after each run, mask by mask."""
-    out = np.empty(counts.size, np.int64)
-    for i in range(offsets.size - 1):
-        position = 0
-        for k in range(offsets[i], offsets[i + 1]):
-            position += int(counts[k])
-            out[k] = position
-    return out
-
-
-@njit(cache=True, nogil=True)
-def _first_after(ends: NDArray[np.int64], low: int, high: int, position: int) -> int:
-    """First run of low:high that ends after `position`."""
-    while low < high:
-        middle = (low + high) // 2
-        if ends[middle] > position:
-            high = middle
-        else:
-            low = middle + 1
-    return low
-
-
-@njit(cache=True, nogil=True)
-def _shared(ends: NDArray[np.int64], a0: int, a1: int, b0: int, b1: int) -> int:
-    """Pixels that runs a0:a1 and b0:b1 share; every other run of a mask is inside it."""
-    start = max(ends[a0], ends[b0])  # the first run is outside, perhaps empty
-    a, b = _first_after(ends, a0, a1, start), _first_after(ends, b0, b1, start)
-    total = 0
-    position = start
-    while a < a1 and b < b1:
-        stop = min(ends[a], ends[b])
-        if (a - a0) % 2 == 1 and (b - b0) % 2 == 1:
-            total += stop - position
-        position = stop
-        a += ends[a] == stop
-        b += b < b1 and ends[b] == stop
-    return total
-
-
-@njit(cache=True, nogil=True)
-def _partners(
-    row: int, ends: Any, offsets: Any, boxes: Any, areas: Any, found: Any, pixels: Any
-) -> int:
-    """Rows that share pixels with `row`, ascending, into `found` and `pixels`; how many."""
-    n = 0
-    x0, y0, x1, y1 = boxes[row, 0], boxes[row, 1], boxes[row, 2], boxes[row, 3]
-    for j in range(areas.size):
-        if j == row or boxes[j, 0] > x1 or boxes[j, 2] < x0:
-            continue
-        if boxes[j, 1] > y1 or boxes[j, 3] < y0 or areas[j] == 0:
-            continue
-        shared = _shared(ends, offsets[row], offsets[row + 1], offsets[j], offsets[j + 1])
-        if shared > 0:
-            found[n] = j
-            pixels[n] = shared
-            n += 1
-    return n
+# masks are looked up by a grid of cells that their boxes touch
+_LEAST_CELL, _MOST_CELLS = 16, 32  # px, and cells along the longer side
 
 
 @njit(cache=True, nogil=True)
@@ -160,7 +103,7 @@ def _best_iou(
             bound = most / (area + areas[j] - most)
             if bound < 0.5 or (bound <= best[i] and bound <= best[j]):
                 continue
-            shared = _shared(ends, offsets[i], offsets[i + 1], offsets[j], offsets[j + 1])
+            shared = shared_pixels(ends, offsets[i], offsets[i + 1], offsets[j], offsets[j + 1])
             iou = np.float32(shared / (area + areas[j] - shared))
             if iou >= 0.5:
                 best[i], best[j] = max(best[i], iou), max(best[j], iou)
@@ -174,7 +117,7 @@ class Overlaps:
         runs = proposals.runs
         n = len(runs)
         self._offsets = runs.offsets
-        self._ends = _ends(runs.counts, runs.offsets)
+        self._ends = run_ends(runs.counts, runs.offsets)
         self._areas = runs.areas()
         self._boxes = runs.boxes()
         self._start = np.full(n, -1, np.int64)
@@ -182,6 +125,13 @@ class Overlaps:
         self._partner = np.empty(1024, np.int32)
         self._pixels = np.empty(1024, np.int64)
         self._used = 0
+        height, width = proposals.shape
+        self._cell = max(_LEAST_CELL, -(-max(height, width) // _MOST_CELLS))
+        columns, self._cell_rows = (-(-side // self._cell) for side in (width, height))
+        self._cells, self._members = cells(
+            self._boxes, self._areas, self._cell, columns, self._cell_rows
+        )
+        self._seen = np.full(n, -1, np.int32)
         self._found = np.empty(n, np.int32)
         self._counted = np.empty(n, np.int64)
         self._place = np.full(n, -1, np.int64)
@@ -273,12 +223,16 @@ class Overlaps:
             return
         n = 0
         if self._areas[row] > 0:
-            n = _partners(
+            n = partners(
                 row,
                 self._ends,
                 self._offsets,
                 self._boxes,
-                self._areas,
+                self._cells,
+                self._members,
+                self._cell,
+                self._cell_rows,
+                self._seen,
                 self._found,
                 self._counted,
             )

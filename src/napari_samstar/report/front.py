@@ -17,7 +17,6 @@ from napari_samstar.atomic import atomic_path, write_text_atomic
 from napari_samstar.io.overlay import overlay
 from napari_samstar.io.preprocess import to_rgb
 from napari_samstar.io.write import write_table_csv
-from napari_samstar.proposals.select import select
 from napari_samstar.report.picture import draw_front
 from napari_samstar.report.wording import describe
 from napari_samstar.search.sensitivity import sensitivity
@@ -151,7 +150,7 @@ def _page(
 
     def kept(candidate: Candidate) -> Selection:
         if candidate.index not in selections:
-            selections[candidate.index] = select(result.proposals, front.settings(candidate))
+            selections[candidate.index] = front.selection(candidate)
         return selections[candidate.index]
 
     called: dict[int, list[str]] = {}

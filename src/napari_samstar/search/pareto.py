@@ -153,9 +153,17 @@ class Front:
         Springer LNEMS 177, 468-486 (1980).
         """
         self._must_hold_candidates()
-        weights = self._weights(importances)
-        lost = self._lost * weights
-        return self._least(lost.max(axis=1) + _AUGMENTATION * lost.sum(axis=1))
+        return self._least(self._given_up(importances))
+
+    def ranked(
+        self, importances: Mapping[str, float] | Sequence[float] | None = None
+    ) -> tuple[Candidate, ...]:
+        """All candidates on the front by what they give up, as in `preferred`, the least first."""
+        self._must_hold_candidates()
+        order = np.argsort(self._given_up(importances), kind="stable")
+        best = self.preferred(importances)
+        others = (self.candidates[i] for i in order)
+        return (best, *(c for c in others if c.index != best.index))
 
     @property
     def knee(self) -> Candidate:
@@ -178,6 +186,13 @@ class Front:
             return {}
         columns = enumerate(self.objectives)
         return {name: self._least(-self.rewards[:, m]) for m, name in columns}
+
+    def _given_up(
+        self, importances: Mapping[str, float] | Sequence[float] | None
+    ) -> NDArray[np.float64]:
+        """Augmented achievement function of each candidate, (N,)."""
+        lost = self._lost * self._weights(importances)
+        return np.asarray(lost.max(axis=1) + _AUGMENTATION * lost.sum(axis=1))
 
     def _weights(
         self, importances: Mapping[str, float] | Sequence[float] | None

@@ -27,7 +27,14 @@ from napari_samstar.search.tally import Tally
 from napari_samstar.settings import SearchSettings
 from napari_samstar.types import SamStarError
 
-__all__ = ["SlowSetting", "affordable", "halving", "neighbors", "schedule_steps"]
+__all__ = [
+    "SlowSetting",
+    "affordable",
+    "halving",
+    "journals",
+    "neighbors",
+    "schedule_steps",
+]
 
 _STEP = 0.3  # of a number's range: as far as a neighbor is away
 _MOST_SEEDS = 8  # best candidates that a new slow setting tries first
@@ -89,6 +96,13 @@ def halving(n: int, budget: int) -> list[tuple[int, int]]:
     while left[-1] > 1:
         left.append((left[-1] + 1) // 2)
     return [(count, budget // len(left) // count) for count in left if count]
+
+
+def journals(journal: Path | None) -> list[Path]:
+    """List the files in which a search is recorded: its journal, and those of challengers."""
+    if journal is None:
+        return []
+    return [journal, *sorted(journal.parent.glob(f"{journal.stem}.*{journal.suffix}"))]
 
 
 def schedule_steps(

@@ -90,7 +90,8 @@ class ImageState:
     def inputs(self) -> tuple[Any, ...]:
         """What the proposals depend on, the prior excepted."""
         chosen = self.settings
-        return chosen.preprocess, chosen.decode, chosen.regions, chosen.prompts, self.model
+        seen = chosen.preprocess, chosen.view
+        return *seen, chosen.decode, chosen.regions, chosen.prompts, self.model
 
     @property
     def ready(self) -> bool:

@@ -49,6 +49,7 @@ def prepare(state: ImageState, tools: Tools) -> _Changes:
         sam,
         settings.decode,
         preprocess=settings.preprocess,
+        view=settings.view,
         regions=settings.regions,
         prompts=settings.prompts,
         prior=prior,

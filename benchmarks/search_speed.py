@@ -1,0 +1,149 @@
+"""How fast is the search, against one run of Meta's generator with the same model?
+
+    python benchmarks/search_speed.py [--write] [--side 1024] [--model NAME]
+
+A crowded synthetic micrograph with 32x32 points, regions and their prompts; 600 candidates. Times
+are of the CPU, which a busy machine does not change: on two cores the network's part takes half.
+"Cancel" is the time from a request at a random moment, while the search runs in a thread, to the
+front in hand, the largest of 50; "importances" moves one slider on a front of over 200 candidates.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from report import table, write_section
+from segment_anything import SamAutomaticMaskGenerator
+
+import napari_samstar as ss
+from napari_samstar import synth
+from napari_samstar.pipeline import optimizing
+
+BUDGET = 600
+CANCELS = 50
+
+
+def timed(work: Callable[[], Any]) -> tuple[Any, float]:
+    start = time.process_time()
+    result = work()
+    return result, time.process_time() - start
+
+
+def counted(work: Callable[[], Any]) -> tuple[Any, float, int]:
+    """What `work` gives, the seconds of it that go into selections and rewards, and how many."""
+    judge = optimizing._Judge
+    plain, spent = judge.evaluate, []
+
+    def evaluate(self: Any, genes: Any) -> Any:
+        start = time.process_time()
+        found = plain(self, genes)
+        spent.append(time.process_time() - start)
+        return found
+
+    judge.evaluate = evaluate  # type: ignore[method-assign]
+    try:
+        return work(), sum(spent), len(spent)
+    finally:
+        judge.evaluate = plain  # type: ignore[method-assign]
+
+
+def cancel(steps: Any, wait: float) -> float:
+    """Seconds from a request to stop to the front so far."""
+    stop, done = threading.Event(), threading.Event()
+    found: list[Any] = []
+
+    def drive() -> None:
+        event = next(steps)
+        while not stop.is_set():
+            event = next(steps)
+        steps.close()
+        found.append(event.front())
+        done.set()
+
+    thread = threading.Thread(target=drive)
+    thread.start()
+    time.sleep(wait)
+    start = time.perf_counter()
+    stop.set()
+    done.wait()
+    seconds = time.perf_counter() - start
+    thread.join()
+    assert found[0].candidates
+    return seconds
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--write", action="store_true", help="write into docs/benchmarks.md")
+    parser.add_argument("--side", type=int, default=1024)
+    parser.add_argument("--model", default="samstar-tiny")
+    args = parser.parse_args()
+    sam = ss.load_model(args.model)
+    scene = synth.generate("particles_tem", (args.side, args.side), seed=3)
+    micrograph = ss.Micrograph((scene.image * 255).astype(np.float32))
+    warm = ss.Micrograph(np.ascontiguousarray(micrograph.data[:128, :128]))
+    search = ss.SearchSettings(budget=BUDGET, patience=0)
+    few = search.model_copy(update={"budget": 12})
+    ss.optimize(ss.propose(warm, sam, ss.DecodeSettings(points_per_side=4)), warm, search=few)
+
+    proposals, propose = timed(lambda: ss.propose(micrograph, sam))
+    steps = optimizing.optimize_steps(proposals, micrograph, search=search)
+    _, first = timed(lambda: next(steps))
+
+    def rest() -> Any:
+        return ss.pipeline.run(steps)
+
+    (front, judged, number), whole = timed(lambda: counted(rest))
+    generator = SamAutomaticMaskGenerator(sam, points_per_side=32)
+    rgb = ss.to_rgb(micrograph, ss.PreprocessSettings())
+    _, meta = timed(lambda: generator.generate(rgb))
+
+    with tempfile.TemporaryDirectory() as folder:
+        chance = random.Random(0)
+        waits = [chance.uniform(0.0, 2.0) for _ in range(CANCELS)]
+        stops = [
+            cancel(
+                optimizing.optimize_steps(
+                    proposals, micrograph, search=search, journal=Path(folder) / f"{i}.jsonl"
+                ),
+                wait,
+            )
+            for i, wait in enumerate(waits)
+        ]
+    importances = [{front.objectives[0]: w} for w in np.geomspace(0.01, 100, 100)]
+    front.preferred()
+    _, picked = timed(lambda: [front.preferred(i) for i in importances])
+
+    def row(what: str, seconds: float, compared: bool = False) -> dict[str, object]:
+        ratio = meta / seconds if compared else ""
+        return {"what": what, "CPU s": seconds, "Meta's run is longer by": ratio}
+
+    rows = [
+        row(f"Meta's generator, {args.side}x{args.side}, 32x32 points", meta, True),
+        row(f"first `propose`: grid, regions, prompts ({len(proposals)} masks)", propose),
+        row("first candidate: physics of all masks on offer", first),
+        row(f"{number} further candidates", whole, True),
+        row("one of them", whole / number),
+        row("of which outside of selection and rewards", (whole - judged) / number),
+        row(f"importances moved on a front of {len(front)}", picked / len(importances)),
+    ]
+    text = table(rows)
+    text += (
+        f"\n\nCancel, wall time: {1e3 * max(stops):.0f} ms at most, "
+        f"{1e3 * np.median(stops):.1f} ms in the median of {CANCELS}."
+    )
+    print(text)
+    if args.write:
+        write_section("Speed of the search", text + "\n\n" + __doc__.split("\n\n", 2)[2])
+
+
+if __name__ == "__main__":
+    main()
