@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import subprocess
+import sys
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,9 @@ import tifffile
 
 from napari_samstar import cli
 from napari_samstar.cli.errors import FAILED, explain
+from napari_samstar.io.read import load_micrograph
+from napari_samstar.pipeline import segment
+from napari_samstar.recipe import Recipe
 
 ALONE = ("--model", "none", "--quiet")  # classical regions: no network, fast
 
@@ -286,3 +292,38 @@ def test_rewards_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert known["size_band"]["parameters"]["unit"] == "px"
     assert cli.main(["rewards"]) == 0
     assert any(line.startswith("clark_evans (") for line in lines(capsys)[0])
+
+
+def test_a_killed_run_goes_on_to_the_same_front(
+    discs: Path, prior: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(out: str, home: str) -> list[str]:
+        monkeypatch.setenv("SAMSTAR_HOME", str(tmp_path / home))
+        options = ["--prior", str(prior), "--budget", "300", "--seed", "4", *ALONE]
+        return ["run", str(discs), "--out", str(tmp_path / out), *options]
+
+    start = "import sys; from napari_samstar.cli import main; sys.exit(main())"
+    command = [sys.executable, "-c", start, *run("killed", "one")]
+    searches = tmp_path / "one" / "cache" / "searches"
+    with subprocess.Popen(command) as child:
+        recorded = 0
+        while recorded < 40 and child.poll() is None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(timeout=0.02)
+            recorded = sum(p.read_bytes().count(b"\n") for p in searches.glob("[!.]*.jsonl"))
+        child.kill()
+    assert not (tmp_path / "killed").exists()
+    assert recorded >= 40
+    assert cli.main(run("killed", "one")) == 0
+    assert cli.main(run("whole", "two")) == 0
+    fronts = [(tmp_path / out / "discs.front.csv").read_text() for out in ("killed", "whole")]
+    assert fronts[0] == fronts[1]
+    assert not list(searches.iterdir())
+
+    # and in process, with the recipe that the command wrote
+    recipe = Recipe.read(tmp_path / "whole" / "discs.recipe.json")
+    front = segment(load_micrograph(discs), settings=recipe.run_settings()).front
+    assert front is not None
+    table = pd.read_csv(tmp_path / "whole" / "discs.front.csv", keep_default_na=False)
+    for m, name in enumerate(front.objectives):
+        assert table[name].tolist() == [c.rewards[m] for c in front.evaluated]
