@@ -86,20 +86,34 @@ def test_boosting_twice_changes_nothing(film: tuple) -> None:
     np.testing.assert_array_equal(once.material, twice.material)
 
 
+def test_what_no_mask_covers_is_split_by_texture(film: tuple) -> None:
+    micrograph, masks, materials = film
+    few = selected(masks[:1])
+    boosted = ss.boost(few, micrograph, BoostSettings(texture=QUICK))
+    assert (boosted.labels() > 0).mean() > 0.95
+    assert (boosted.rows == -1).sum() == len(boosted) - 1
+    assert len(boosted.masks()) == len(boosted)
+    apart = ss.evaluate(boosted.materials(), materials.astype(np.int32))
+    assert apart["samiam_code_mask_mIoU"] > 60
+    alone = ss.boost(few, micrograph, BoostSettings(texture=QUICK, fallback=None))
+    assert (alone.labels() == masks[0]).all()
+
+
 def test_boosting_is_told_of_and_stops(film: tuple) -> None:
     micrograph, masks, _ = film
     steps = boost_steps(selected(masks), micrograph, BoostSettings(texture=QUICK))
-    stages = [next(steps).stage for _ in range(6)]
-    assert stages[:3] == ["boosting"] * 3
+    stages = [next(steps).stage for _ in range(7)]
+    assert stages[:4] == ["boosting"] * 4
     assert stages[-1] == "materials"
     steps.close()
 
 
 def test_nothing_to_boost() -> None:
     micrograph = ss.Micrograph(np.zeros((64, 64), np.float32))
-    boosted = ss.boost(selected([]), micrograph)
+    boosted = ss.boost(selected([]), micrograph, BoostSettings(fallback=None))
     assert len(boosted) == boosted.count == 0
     assert not boosted.materials().any()
+    assert len(ss.boost(selected([]), micrograph, BoostSettings(texture=QUICK))) == 1
     with pytest.raises(ss.SamStarError, match="belong together"):
         ss.boost(selected([]), ss.Micrograph(np.zeros((32, 64), np.float32)))
 

@@ -496,6 +496,22 @@ class MaterialSettings(Settings):
     seed: int = Field(0, ge=0, le=2**32 - 1, description="Seeds k-means, splits and bootstrap.")
 
 
+class FallbackSettings(Settings):
+    """How area that no mask covers is segmented by texture."""
+
+    step: float = Field(0.25, gt=0.0, le=1.0, description="Distance of crops, share of the side.")
+    coverage: float = Field(0.5, gt=0.0, le=1.0, description="Least uncovered share of a crop.")
+    crops: int = Field(1500, ge=16, le=100_000, description="Most crops; a wider grid has fewer.")
+    most: int = Field(5, ge=1, le=32, description="Most textures looked for.")
+    min_silhouette: float = Field(
+        0.25, ge=-1.0, le=1.0, description="Less evident textures count as one."
+    )
+    min_area: float = Field(
+        0.5, ge=0.0, le=1000.0, description="Smallest region, in areas of a crop."
+    )
+    seed: int = Field(0, ge=0, le=2**32 - 1, description="Seeds k-means.")
+
+
 class BoostSettings(Settings):
     """From overlapping masks to one mask per material, in the order of the steps.
 
@@ -531,6 +547,9 @@ class BoostSettings(Settings):
     texture: TextureSettings = TextureSettings()
     materials: MaterialSettings = MaterialSettings()
 
+    fallback: FallbackSettings | None = Field(
+        FallbackSettings(), description="Regions by texture where no mask lies; none adds none."
+    )
     min_speck: int = Field(
         16, ge=0, le=1_000_000, description="Smaller scraps of a mask go to their neighbor, px."
     )
@@ -608,9 +627,11 @@ class RunSettings(Settings):
     rewards: tuple[tuple[str, dict[str, JsonValue]], ...] = Field(
         (), description="Name and parameters of rewards besides those that the prior asks for."
     )
-    # a small object on a large one is one of the things looked for, so none goes as a detail
+    # a small object on a large one is one of the things looked for, so none goes as a detail, and
+    # what lies between objects is none of them
     boost: BoostSettings | None = Field(
-        BoostSettings(tiny_percent=0), description="The semantic booster; none leaves it out."
+        BoostSettings(tiny_percent=0, fallback=None),
+        description="The semantic booster; none leaves it out.",
     )
     importances: tuple[tuple[str, Annotated[float, Field(ge=0.0)]], ...] = Field(
         (), description="Of objectives when one candidate is chosen; those left out have their own."
@@ -714,18 +735,3 @@ class CrystalTraining(Settings):
         0.05, ge=0.0, le=1.0, description="How far the pixel size may be wrong, share."
     )
     learning_rate: float = Field(3e-3, gt=0.0, le=1.0, description="At the beginning.")
-
-
-class FallbackSettings(Settings):
-    """How area that no mask covers is segmented by texture."""
-
-    step: float = Field(0.25, gt=0.0, le=1.0, description="Distance of crops, share of the side.")
-    coverage: float = Field(0.5, gt=0.0, le=1.0, description="Least uncovered share of a crop.")
-    most: int = Field(5, ge=1, le=32, description="Most textures looked for.")
-    min_silhouette: float = Field(
-        0.25, ge=-1.0, le=1.0, description="Less evident textures count as one."
-    )
-    min_area: float = Field(
-        0.5, ge=0.0, le=1000.0, description="Smallest region, in areas of a crop."
-    )
-    seed: int = Field(0, ge=0, le=2**32 - 1, description="Seeds k-means.")

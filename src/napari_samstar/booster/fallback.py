@@ -55,7 +55,7 @@ def uncovered_regions(
         encoders = texture_encoders(TextureSettings(encoders=("intensity", "physics")))
     free = ~covered
     side = crop_side(image, crops or CropSettings())
-    step = max(1, round(settings.step * side))
+    step = max(1, round(settings.step * side), int((free.sum() / settings.crops) ** 0.5))
     grid = grid_crops(image, free, side, step, settings.coverage)
     if len(grid) == 0:
         return MaskRuns.empty((int(covered.shape[0]), int(covered.shape[1])))
@@ -71,8 +71,9 @@ def _textures(rows: NDArray[np.float64], settings: FallbackSettings) -> NDArray[
     from sklearn.metrics import silhouette_score
 
     best = np.zeros(len(rows), np.intp)
+    distinct = len(np.unique(rows.round(9), axis=0))
     evident = settings.min_silhouette
-    for count in range(2, min(settings.most, len(rows) - 1) + 1):
+    for count in range(2, min(settings.most, len(rows) - 1, distinct) + 1):
         model = KMeans(count, n_init=5, random_state=settings.seed).fit(rows)
         if np.unique(model.labels_).size < 2:
             break

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from napari_samstar.io.preprocess import to_gray
 from napari_samstar.pipeline.driving import run
 from napari_samstar.runs import MaskRuns
-from napari_samstar.settings import BoostSettings, PreprocessSettings, Prior
-from napari_samstar.types import Micrograph, Progress, SamStarError, Selection
+from napari_samstar.settings import BoostSettings, FallbackSettings, PreprocessSettings, Prior
+from napari_samstar.types import SOURCES, Micrograph, Progress, SamStarError, Selection
 
 if TYPE_CHECKING:
     from napari_samstar.booster.texture import TextureEncoder
@@ -28,7 +28,8 @@ _ROWS = ("predicted_iou", "points", "source", "crops", "rows", "score")
 class Boosted(Selection):
     """A selection without overlaps, and what each of its masks is made of.
 
-    ``material`` (K,) counts from 1, by falling area; 0 where uncertain.
+    ``material`` (K,) counts from 1, by falling area; 0 where uncertain. Regions that were added
+    where no mask lay have ``rows`` of -1.
 
     Parameters
     ----------
@@ -78,6 +79,8 @@ def boost_steps(
 ) -> Generator[Progress, None, Boosted]:
     """Remove ambiguous masks, give each pixel to one, and find what each is made of.
 
+    Where no mask lies, regions of even texture are added, unless ``settings.fallback`` is None.
+
     Parameters
     ----------
     selection : Selection
@@ -111,6 +114,7 @@ def boost_steps(
     Abebe et al., "SAM-I-Am: Semantic Boosting for Zero-shot Atomic-Scale Electron Micrograph
     Segmentation", 2024.
     """
+    from napari_samstar.booster.fallback import uncovered_regions
     from napari_samstar.booster.materials import materials_steps
     from napari_samstar.booster.overlaps import resolve_overlaps
     from napari_samstar.booster.removal import removal
@@ -122,16 +126,23 @@ def boost_steps(
             f"'{micrograph.name}' has {micrograph.shape[1]} x {micrograph.shape[0]} px: they must "
             "belong together."
         )
-    yield Progress("boosting", 0, 3, "removing ambiguous masks")
+    yield Progress("boosting", 0, 4, "removing ambiguous masks")
     stays = removal(selection.runs, selection.score, settings)
     runs, rows = _with_residuals(
         selection.runs, stays.kept, stays.residuals, stays.residual_of, settings.crop_size**2
     )
-    score, stability = selection.score[rows], selection.stability[rows]
-    yield Progress("boosting", 1, 3, "taking overlaps apart")
-    apart = resolve_overlaps(runs, predicted_iou=score, stability=stability, settings=settings)
-    yield Progress("boosting", 2, 3, "finding materials")
+    yield Progress("boosting", 1, 4, "looking where no mask lies")
     gray = to_gray(micrograph, preprocess)
+    covered = _painted(selection.runs)
+    before = selection
+    if settings.fallback is not None:
+        regions = uncovered_regions(gray, _painted(runs), settings.fallback, settings.crops)
+        rows = np.concatenate([rows, len(selection) + np.arange(len(regions))])
+        runs, selection = runs + regions, _extended(selection, regions)
+    score, stability = selection.score[rows], selection.stability[rows]
+    yield Progress("boosting", 2, 4, "taking overlaps apart")
+    apart = resolve_overlaps(runs, predicted_iou=score, stability=stability, settings=settings)
+    yield Progress("boosting", 3, 4, "finding materials")
     found = yield from materials_steps(gray, apart.runs, settings, encoders, _pixel_nm(micrograph))
     # once more, now that it is known how sure each mask is of its material
     seen = apart.rows
@@ -139,7 +150,6 @@ def boost_steps(
         runs.take(seen), found.labels, found.margin, score[seen], stability[seen], settings
     )
     rows = rows[seen[last.rows]]
-    covered = int((selection.runs.paint(np.arange(len(selection))) > 0).sum())
     given = {name: getattr(selection, name)[rows] for name in _ROWS}
     return Boosted(
         runs=last.runs,
@@ -151,19 +161,24 @@ def boost_steps(
         confidence=found.confidence[last.rows],
         count=found.count,
         background=found.background,
-        given_up=max(covered - int((last.labels > 0).sum()), 0),
-        removed=len(selection) - np.unique(rows).size,
+        given_up=int((covered & (last.labels == 0)).sum()),
+        removed=len(before) - np.unique(rows[rows < len(before)]).size,
         evidence={**found.evidence, "runner_up": found.runner_up},
         boost=settings,
     )
 
 
 def with_count(settings: BoostSettings, prior: Prior) -> BoostSettings:
-    """Give the settings the number of materials that the prior knows, where they have none."""
-    if prior.materials is None or settings.materials.count is not None:
+    """Give the settings the number of materials that the prior knows, where they have none.
+
+    Who knows it asks for materials, not for objects: what no mask covers is one of them, too.
+    """
+    if prior.materials is None:
         return settings
-    known = settings.materials.model_copy(update={"count": prior.materials})
-    return settings.model_copy(update={"materials": known})
+    count = settings.materials.count or prior.materials
+    known = settings.materials.model_copy(update={"count": count})
+    fallback = settings.fallback or FallbackSettings()
+    return settings.model_copy(update={"materials": known, "fallback": fallback})
 
 
 def _with_residuals(
@@ -178,6 +193,33 @@ def _with_residuals(
     rows = np.concatenate([kept, parents[wide]])
     order = np.argsort(rows, kind="stable")
     return (runs.take(kept) + residuals.take(wide)).take(order), rows[order]
+
+
+def _painted(runs: MaskRuns) -> NDArray[np.bool_]:
+    return np.asarray(runs.paint(np.arange(len(runs))) > 0)
+
+
+def _extended(selection: Selection, regions: MaskRuns) -> Selection:
+    """Add regions that nothing proposed, behind all masks."""
+    n = len(regions)
+    boxes = regions.boxes()
+    height, width = regions.shape
+    zeros = np.zeros(n, np.float32)
+    frames = np.tile(np.array([0, 0, width, height], np.int32), (n, 1))
+    regional = np.full(n, SOURCES.index("regions"), np.uint8)
+    return replace(
+        selection,
+        runs=selection.runs + regions,
+        boxes=np.concatenate([selection.boxes, boxes]),
+        predicted_iou=np.concatenate([selection.predicted_iou, zeros + np.float32(np.nan)]),
+        stability_scores=np.concatenate([selection.stability, zeros]),
+        points=np.concatenate([selection.points, (boxes[:, :2] + boxes[:, 2:]) / 2]),
+        source=np.concatenate([selection.source, regional]),
+        crops=np.concatenate([selection.crops, frames]),
+        rows=np.concatenate([selection.rows, np.full(n, -1, np.int64)]),
+        score=np.concatenate([selection.score, zeros]),
+        measured=None,
+    )
 
 
 def _pixel_nm(micrograph: Micrograph) -> float | None:
