@@ -97,6 +97,25 @@ def test_masks_cleaned_of_islands_are_measured_as_they_are_now() -> None:
     assert column(table, "area").tolist() == [101, 100]  # the table itself is as it was
 
 
+@given(st.integers(0, 10**6), st.integers(1, 9), st.integers(1, 80))
+@settings(max_examples=40)
+def test_pairs_of_cleaned_masks_are_those_of_what_is_left(seed: int, n: int, limit: int) -> None:
+    amg = AmgSettings(min_mask_region_area=limit, box_nms_thresh=1.0, crop_nms_thresh=1.0)
+    table = make_table(make_masks(seed, n))
+    selection = select(table, SelectSettings(amg=amg, sources=("regions",)))
+    assert selection.measured is not None
+    left = [selection.runs.dense(i) for i in range(len(selection))]
+    wanted = {
+        (a, b): int((left[a] & left[b]).sum())
+        for a in range(len(left))
+        for b in range(a + 1, len(left))
+        if (left[a] & left[b]).any()
+    }
+    first, second, shared = selection.measured.pairs()
+    assert {(a, b): s for a, b, s in zip(first, second, shared, strict=True)} == wanted
+    assert len(first) == len(wanted)
+
+
 def test_the_layer_still_keeps_the_best_without_overlap() -> None:
     masks = make_masks(3, 9)
     layer = RewardLayerSettings(threshold=0.0, max_overlap=0.0)

@@ -83,7 +83,13 @@ class MeasuredRows:
         self._first: Proposals | None = None
         self._rows = rows
         self._runs = runs
-        self._changed = np.flatnonzero(changed) if changed is not None else np.zeros(0, np.int64)
+        # a clean-up may have touched a mask and yet left it as it was
+        touched = np.flatnonzero(changed) if changed is not None else np.zeros(0, np.int64)
+        differ = [
+            not np.array_equal(runs.row(i), proposals.runs.row(int(rows[i])))
+            for i in touched.tolist()
+        ]
+        self._changed = touched[np.array(differ, np.bool_)]
 
     def knowing(self, prior: Prior, first: Proposals | None = None) -> MeasuredRows:
         """Return the same masks, judged by what `prior` says; sizes in px.
@@ -158,9 +164,22 @@ class MeasuredRows:
 
     @cached_property
     def _pairs(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        if self._changed.size:
-            return overlaps(self._own).pairs(np.arange(self._rows.size))
-        return overlaps(self._proposals).pairs(self._rows)
+        same = np.ones(self._rows.size, bool)
+        same[self._changed] = False
+        places = np.flatnonzero(same)
+        first, second, shared = overlaps(self._proposals).pairs(self._rows[places])
+        if self._changed.size == 0:
+            return first, second, shared
+        first, second = places[first], places[second]
+        found = [(first, second, shared)]
+        for i in self._changed.tolist():
+            others, pixels = overlaps(self._own).partners(i)
+            # a pair of two changed masks is counted once
+            once = same[others] | (others > i)
+            others = others[once].astype(np.int64)
+            found.append((np.minimum(others, i), np.maximum(others, i), pixels[once]))
+        parts = [np.concatenate(part) for part in zip(*found, strict=True)]
+        return parts[0], parts[1], parts[2]
 
     def covered(self) -> tuple[int, int]:
         """Pixels in at least one mask, and in at least two, px."""

@@ -233,6 +233,10 @@ class Overlaps:
                 self._cell,
                 self._cell_rows,
                 self._seen,
+                self._start,
+                self._size,
+                self._partner,
+                self._pixels,
                 self._found,
                 self._counted,
             )

@@ -15,18 +15,24 @@ __all__ = ["Cleaned", "clean_masks"]
 
 @dataclass
 class Cleaned:
-    """What the clean-up of each mask of a table gave, so that no mask is looked at twice.
+    """What the clean-up of each mask of a table gave, so that none is looked at twice.
+
+    A mask's holes and islands have few different sizes: all limits between two of them give the
+    same.
 
     Parameters
     ----------
     safe : dict
         Row to the largest limit that surely leaves its mask as it is, px.
-    masks : dict
-        Row and limit to the cleaned mask's runs; None where it is as it was.
+    spans : dict
+        Row to what is known beyond: lowest limit (excluded), highest limit, and the cleaned mask's
+        runs for these; None where the mask stays as it is.
     """
 
     safe: dict[int, float] = field(default_factory=dict)
-    masks: dict[tuple[int, float], NDArray[np.uint32] | None] = field(default_factory=dict)
+    spans: dict[int, list[tuple[float, float, NDArray[np.uint32] | None]]] = field(
+        default_factory=dict
+    )
 
 
 def clean_masks(
@@ -68,39 +74,60 @@ def clean_masks(
     for i, name in enumerate(names):
         row: NDArray[np.uint32] | None = None
         if known.safe.get(name, 0.0) < min_area:
-            if (name, min_area) not in known.masks:
-                known.masks[name, min_area], safe = _clean(runs, i, boxes[i], min_area)
-                known.safe[name] = safe
-            row = known.masks[name, min_area]
+            row = _known(known.spans.setdefault(name, []), runs, i, boxes[i], min_area)
+            if row is None:
+                known.safe[name] = min_area
         changed[i] = row is not None
         made.append(runs.row(i) if row is None else row)
     return MaskRuns.from_rows(made, runs.shape), changed
 
 
+def _known(
+    spans: list[tuple[float, float, NDArray[np.uint32] | None]],
+    runs: MaskRuns,
+    i: int,
+    box: NDArray[np.int32],
+    min_area: float,
+) -> NDArray[np.uint32] | None:
+    """Find one cleaned mask among `spans`, or clean it and put it there."""
+    for low, high, row in spans:
+        if low < min_area <= high:
+            return row
+    made = _clean(runs, i, box, min_area)
+    spans.append(made)
+    return made[2]
+
+
 def _clean(
     runs: MaskRuns, i: int, box: NDArray[np.int32], min_area: float
-) -> tuple[NDArray[np.uint32] | None, float]:
-    """Return one cleaned mask, None if it stays as it is, and up to which limit it surely does."""
+) -> tuple[float, float, NDArray[np.uint32] | None]:
+    """Clean one mask: limits between which the result is the same, and it; None: it stays."""
     height, width = runs.shape
     if not runs.row(i)[1::2].any():
         # Meta's code sees one component, the background: a hole, if the image is small
-        whole = encode_window(np.ones((height, width), bool), 0, 0, height, width)
-        return (whole if height * width < min_area else None), float(height * width)
+        area = float(height * width)
+        if min_area <= area:
+            return 0.0, area, None
+        return area, np.inf, encode_window(np.ones((height, width), bool), 0, 0, height, width)
     # an even origin: OpenCV numbers components by blocks of 2x2, which settles ties
     x0, y0 = max(int(box[0]) - 1, 0) & ~1, max(int(box[1]) - 1, 0) & ~1
     x1, y1 = min(int(box[2]) + 1, width - 1), min(int(box[3]) + 1, height - 1)
     strips = (width * y0, width * (height - 1 - y1), height * x0, height * (width - 1 - x1))
     beyond = min((strip for strip in strips if strip), default=height * width)
-    if beyond < min_area:
+    whole = beyond < min_area
+    if whole:
         # the background beyond the box may itself be a small component: look at all of it
         x0, y0, x1, y1, strips = 0, 0, width - 1, height - 1, (0, 0, 0, 0)
     mask = runs.window(i, (x0, y0, x1, y1))
     filled, holes = _fill_holes(mask, min_area, strips)
     cleaned, islands = _drop_islands(filled, min_area)
-    safe = float(min(holes, islands, beyond))
-    if holes >= min_area and islands >= min_area:
-        return None, safe
-    return encode_window(cleaned, y0, x0, height, width), safe
+    sizes = np.concatenate([holes, islands])
+    small = sizes < min_area
+    low = sizes[small].max(initial=0)
+    # to a larger limit the background beyond the box may be small, too
+    high = min(sizes[~small].min(initial=np.inf), np.inf if whole else beyond)
+    row = encode_window(cleaned, y0, x0, height, width) if small.any() else None
+    return float(low), float(high), row
 
 
 def _components(image: NDArray[np.bool_]) -> tuple[int, Any, Any]:
@@ -114,8 +141,8 @@ def _components(image: NDArray[np.bool_]) -> tuple[int, Any, Any]:
 
 def _fill_holes(
     mask: NDArray[np.bool_], min_area: float, strips: tuple[int, int, int, int]
-) -> tuple[NDArray[np.bool_], float]:
-    """Fill background components under `min_area`; also the size of the smallest.
+) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    """Fill background components under `min_area`; also the sizes of all that are whole.
 
     `strips` are the areas of the image above, below, left and right of this window; a component
     that reaches one of them is larger than the limit.
@@ -125,24 +152,26 @@ def _fill_holes(
     outer = {int(label) for label, strip in zip(reached, strips, strict=True) if strip}
     holes = [k for k in range(1, count) if k not in outer]
     small = [k for k in holes if sizes[k] < min_area]
-    least = float(min(sizes[holes], default=np.inf))
-    return (mask | _any_of(labels, small, count) if small else mask), least
+    known = sizes[holes].astype(np.float64)
+    return (mask | _any_of(labels, small, count) if small else mask), known
 
 
-def _drop_islands(mask: NDArray[np.bool_], min_area: float) -> tuple[NDArray[np.bool_], float]:
-    """Drop components under `min_area` but the largest; also the size of the smallest of several.
+def _drop_islands(
+    mask: NDArray[np.bool_], min_area: float
+) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    """Drop components under `min_area`, but the largest if all are; also the sizes of all.
 
     A mask of one component is as Meta has it: touched, but the same, if it is small.
     """
     count, labels, sizes = _components(mask)
     small = [label for label in range(1, count) if sizes[label] < min_area]
-    least = float(min(sizes[1:], default=np.inf))
+    known = sizes[1:].astype(np.float64)
     if not small:
-        return mask, least
+        return mask, known
     kept = [label for label in range(1, count) if label not in small]
     if not kept:
         kept = [int(np.argmax(sizes[1:])) + 1]
-    return _any_of(labels, kept, count), least
+    return _any_of(labels, kept, count), known
 
 
 def _any_of(labels: NDArray[Any], wanted: list[int], count: int) -> NDArray[np.bool_]:

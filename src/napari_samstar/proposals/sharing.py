@@ -86,10 +86,18 @@ def partners(
     cell: int,
     rows: int,
     seen: Any,
+    start: Any,
+    size: Any,
+    partner: Any,
+    counted: Any,
     found: Any,
     pixels: Any,
 ) -> int:
-    """Rows that share pixels with `row`, ascending, into `found` and `pixels`; how many."""
+    """Rows that share pixels with `row`, ascending, into `found` and `pixels`; how many.
+
+    What was counted from the other side is looked up: ``partner[start[j] : start[j] + size[j]]``
+    are the rows, ascending, that share ``counted`` pixels with j; `start` is -1 where unknown.
+    """
     n = 0
     x0, y0, x1, y1 = boxes[row, 0], boxes[row, 1], boxes[row, 2], boxes[row, 3]
     seen[row] = row
@@ -108,7 +116,14 @@ def partners(
     candidates = np.sort(found[:n])
     n = 0
     for j in candidates:
-        shared = shared_pixels(ends, offsets[row], offsets[row + 1], offsets[j], offsets[j + 1])
+        if start[j] < 0:
+            shared = shared_pixels(ends, offsets[row], offsets[row + 1], offsets[j], offsets[j + 1])
+        else:
+            shared = 0
+            known = partner[start[j] : start[j] + size[j]]
+            place = np.searchsorted(known, row)
+            if place < known.size and known[place] == row:
+                shared = counted[start[j] + place]
         if shared > 0:
             found[n] = j
             pixels[n] = shared
