@@ -30,6 +30,10 @@ _edit = st.one_of(
     st.builds(lambda a, b, c: edits.Split(a, line=(b, c)), _number, _point, _point),
     st.builds(lambda a, b, c: edits.Split(a, points=(b, c)), _number, _point, _point),
     st.builds(lambda a, m: edits.Split(a, parts=m), _number, _mask),
+    st.builds(
+        lambda pairs: edits.Paint(*zip(*pairs, strict=True)),
+        st.lists(st.tuples(_mask, st.integers(0, 12)), min_size=1, max_size=3),
+    ),
     st.builds(edits.Relabel, _number, st.integers(1, 30)),
     st.builds(edits.SetMaterial, _number, st.integers(0, 3)),
     st.builds(edits.SetStatus, _number, st.sampled_from(["open", "reviewed", "accepted"])),

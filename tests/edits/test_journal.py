@@ -46,11 +46,12 @@ def _text(journal: edits.Journal) -> Path:
 
 def test_a_journal_gives_the_state_back_with_its_history(tmp_path: Path) -> None:
     table = edits.segment_table(LABELS, {3: 7}, {4: "reviewed"})
-    editor, journal = edits.start(tmp_path, LABELS, IMAGE, table)
+    editor, journal = edits.start(tmp_path, LABELS, IMAGE, table, {"recipe": {"seed": 3}})
     _some_edits(editor)
     journal.close()
     again, second = edits.restore(journal.path)
     assert _same(editor, again)
+    assert second.context == {"recipe": {"seed": 3}}
     assert again.table[3].material == 7
     assert second.notice == ""
     # and it can be gone on with, and undone to the first image

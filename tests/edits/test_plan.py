@@ -61,6 +61,32 @@ def test_added_masks_spare_other_segments_or_cover_them(labels: NDArray[np.int32
     assert covered.table[3] == edits.Segment(50, (0, 0, 9, 4))
 
 
+def test_strokes_of_a_brush_become_one_edit_that_can_be_undone(
+    labels: NDArray[np.int32],
+) -> None:
+    by_hand = labels.copy()
+    by_hand[0:10, 0:10] = 7  # one segment painted away,
+    by_hand[4:6, 25:] = 0  # one cut by the eraser,
+    by_hand[15:18, 20:24] = 33  # one new, with a number of its own
+    stroke = edits.painted(labels, by_hand)
+    assert stroke is not None
+    editor = edits.Editor(labels)
+    editor.do(stroke)
+    np.testing.assert_array_equal(editor.labels, by_hand)
+    assert editor.table == {
+        7: edits.Segment(200, (0, 0, 19, 9), 0, "reviewed"),
+        9: edits.Segment(90, (20, 0, 29, 9), 0, "reviewed"),
+        20: edits.Segment(80, (5, 12, 14, 19)),
+        33: edits.Segment(12, (20, 15, 23, 17), 0, "reviewed"),
+    }
+    editor.undo()
+    np.testing.assert_array_equal(editor.labels, labels)
+    assert edits.painted(labels, labels) is None
+    by_hand[0, 0] = -1
+    with pytest.raises(SamStarError, match="-1 cannot be"):
+        edits.painted(labels, by_hand)
+
+
 def test_a_segment_grows_by_a_mask_and_may_swallow_another(labels: NDArray[np.int32]) -> None:
     editor = edits.Editor(labels)
     editor.do(edits.Add(_mask(np.s_[0:10], np.s_[5:20]), 3, over=True))

@@ -20,6 +20,7 @@ EVERY_KIND = [
     edits.Delete(4, 5),
     edits.Add(MASK, material=2, over=True),
     edits.Add(MASK, 12),
+    edits.Paint((MASK, MASK), (0, 4)),
     edits.Relabel(3, 4),
     edits.SetMaterial((3, 4), 0),
     edits.SetStatus(3, "accepted"),
@@ -55,6 +56,8 @@ def test_a_mask_keeps_its_window() -> None:
         (lambda: edits.Relabel(3, 2**31), "2147483648 cannot be"),
         (lambda: edits.SetMaterial(3, -1), "-1 cannot be the number of a material"),
         (lambda: edits.SetStatus(3, "fine"), "'fine' is none of open"),  # type: ignore[arg-type]
+        (lambda: edits.Paint((MASK,), (-1,)), "-1 cannot be"),
+        (lambda: edits.Paint((MASK,), (1, 2)), "one label for each mask"),
         (lambda: edits.Split(3), "either a line, or two points, or a mask"),
         (lambda: edits.Split(3, line=((1, 1),)), "two points or more"),
         (lambda: edits.Split(3, points=((1, 1), (2, 2), (3, 3))), "two points to split"),

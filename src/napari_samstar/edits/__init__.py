@@ -4,6 +4,7 @@ from napari_samstar.edits.delta import Delta, Segment, SegmentTable, Step, segme
 from napari_samstar.edits.history import Editor, History
 from napari_samstar.edits.journal import Journal
 from napari_samstar.edits.mask import Mask
+from napari_samstar.edits.patch import painted
 from napari_samstar.edits.plan import apply
 from napari_samstar.edits.recovery import (
     Recoverable,
@@ -19,6 +20,7 @@ from napari_samstar.edits.values import (
     Delete,
     Edit,
     Merge,
+    Paint,
     Relabel,
     SetMaterial,
     SetStatus,
@@ -36,6 +38,7 @@ __all__ = [
     "Journal",
     "Mask",
     "Merge",
+    "Paint",
     "Recoverable",
     "Relabel",
     "Segment",
@@ -48,6 +51,7 @@ __all__ = [
     "apply",
     "discard",
     "journals_folder",
+    "painted",
     "recover",
     "restore",
     "review_order",

@@ -44,11 +44,21 @@ class Journal:
         The journal's folder.
     notice : str
         What could not be read of it, in a sentence; empty if all could.
+    context : mapping
+        What `start` was given to be kept with it.
     """
 
-    def __init__(self, path: Path, lock: FileLock, size: int, notice: str = "") -> None:
+    def __init__(
+        self,
+        path: Path,
+        lock: FileLock,
+        size: int,
+        notice: str = "",
+        context: Mapping[str, Any] | None = None,
+    ) -> None:
         self.path = path
         self.notice = notice
+        self.context: Mapping[str, Any] = context or {}
         self._lock = lock
         self._size = size
         self._file = (path / EDITS).open("r+b", buffering=0)

@@ -1,4 +1,4 @@
-"""Edits that redraw a part of the image: a segment added, or cut into pieces."""
+"""Edits that redraw a part of the image: a segment added or cut into pieces, pixels painted."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from napari_samstar.edits.delta import (
 from napari_samstar.edits.kernels import difference, extents, tight_box
 from napari_samstar.edits.mask import Mask
 from napari_samstar.edits.split import pieces_by_line, pieces_by_points
-from napari_samstar.edits.values import MOST_LABEL, Add, Split
+from napari_samstar.edits.values import MOST_LABEL, Add, Paint, Split
 from napari_samstar.types import SamStarError
 
-__all__ = ["add", "split"]
+__all__ = ["add", "paint", "painted", "split"]
 
 _Labels = NDArray[np.int32]
 
@@ -92,6 +92,65 @@ def split(labels: _Labels, table: SegmentTable, edit: Split, free: int) -> Step:
         for name, one in zip(new, segments[1:], strict=True)
     )
     return Step(Split(edit.label, parts=parts, new=new), delta)
+
+
+def paint(labels: _Labels, table: SegmentTable, edit: Paint) -> Step:
+    """Plan strokes of a brush, see `plan`."""
+    strokes = []
+    for mask, label in zip(edit.masks, edit.labels, strict=True):
+        _check_size(mask, labels)
+        window, of = mask.window()
+        if window.any():
+            strokes.append((window, of, label))
+    if not strokes:
+        raise SamStarError("Nothing was painted: the masks are empty.")
+    box = around(of for _, of, _ in strokes)
+    before = labels[_slices(box)]
+    after = before.copy()
+    for window, of, label in strokes:
+        after[_slices(of, box)][window] = label
+    changed = after != before
+    if not changed.any():
+        raise SamStarError("Nothing was painted: the pixels have these labels already.")
+    concerned = np.union1d(before[changed], after[changed]).tolist()
+    rows = {k: table[k] for k in concerned if k in table}
+    rows_after = {}
+    for label in concerned:
+        if label == 0:
+            continue
+        gained = _segments((changed & (after == label)).astype(np.int32), 1, box, 0)[0]
+        lost = int((changed & (before == label)).sum())
+        old = rows.get(label)
+        if old is None:
+            rows_after[label] = gained
+        elif old.area + gained.area > lost:
+            outer = around((old.box, gained.box)) if gained.area else old.box
+            x0, y0, x1, y1 = tight_box(labels, label, outer, after, box[1], box[0])
+            area = old.area + gained.area - lost
+            rows_after[label] = replace(old, area=area, box=(x0, y0, x1, y1), status="reviewed")
+    return Step(edit, _patch(labels, after, box, rows, rows_after))
+
+
+def painted(before: _Labels, after: _Labels) -> Paint | None:
+    """Find what was painted between two label images (H, W); None for nothing.
+
+    Raises
+    ------
+    SamStarError
+        If a label is none, such as a negative one.
+    """
+    changed = before != after
+    rows, columns = np.flatnonzero(changed.any(1)), np.flatnonzero(changed.any(0))
+    if not rows.size:
+        return None
+    y0, x0 = int(rows[0]), int(columns[0])
+    window = slice(y0, int(rows[-1]) + 1), slice(x0, int(columns[-1]) + 1)
+    values = np.unique(after[changed]).tolist()
+    masks = [
+        Mask.of(changed[window] & (after[window] == value), y0, x0, size_of(before))
+        for value in values
+    ]
+    return Paint(tuple(masks), tuple(values))
 
 
 def _by_masks(

@@ -22,13 +22,14 @@ from napari_samstar.edits.delta import (
     size_of,
 )
 from napari_samstar.edits.kernels import runs_of
-from napari_samstar.edits.patch import add, split
+from napari_samstar.edits.patch import add, paint, split
 from napari_samstar.edits.values import (
     MOST_LABEL,
     Add,
     Delete,
     Edit,
     Merge,
+    Paint,
     Relabel,
     SetMaterial,
     SetStatus,
@@ -124,6 +125,8 @@ def plan(labels: _Labels, table: SegmentTable, edit: Edit, free: int) -> Step:
             return Step(edit, _recolor(labels, rows, 0, {}))
         case Add():
             return add(labels, table, edit, free)
+        case Paint():
+            return paint(labels, table, edit)
         case Relabel():
             return Step(edit, _relabel(labels, table, edit))
         case SetMaterial():

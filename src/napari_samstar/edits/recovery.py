@@ -86,6 +86,7 @@ def start(
     labels: NDArray[Any],
     image: ImageRecord | None = None,
     table: SegmentTable | None = None,
+    context: Mapping[str, Any] | None = None,
 ) -> tuple[Editor, Journal]:
     """Begin to correct a label image, with a journal.
 
@@ -99,6 +100,8 @@ def start(
         The micrograph it belongs to.
     table : mapping of label to Segment, optional
         As `segment_table` gives it, with materials and statuses.
+    context : mapping, optional
+        JSON values to keep with it, such as the recipe; `restore` gives them as `Journal.context`.
 
     Raises
     ------
@@ -118,6 +121,7 @@ def start(
         "image": image.model_dump(mode="json"),
         "labels": _LABELS,
         "labels_hash": _hash(pixels),
+        "context": dict(context or {}),
     }
     line = json.dumps(header, separators=(",", ":")).encode() + b"\n"
     with atomic_folder(path) as temporary:
@@ -129,7 +133,7 @@ def start(
             status=np.array([_STATUSES.index(row.status) for row in table.values()], np.uint8),
         )
         (temporary / EDITS).write_bytes(line)
-    journal = Journal(path, lock_journal(path), len(line))
+    journal = Journal(path, lock_journal(path), len(line), context=context)
     return Editor(pixels, table, journal), journal
 
 
@@ -155,7 +159,10 @@ def restore(path: str | Path) -> tuple[Editor, Journal]:
                 editor.replay(record)
                 read += 1
         notice = _set_aside(path, raw[ends[read] :], fits=read == len(records))
-        journal = Journal(path, lock, ends[read], notice)
+        context = header.get("context")
+        journal = Journal(
+            path, lock, ends[read], notice, context if isinstance(context, dict) else None
+        )
     except OSError as err:
         lock.release()
         raise SamStarError(f"{path} could not be read: {err.strerror or err}.") from err

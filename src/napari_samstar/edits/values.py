@@ -17,6 +17,7 @@ __all__ = [
     "Delete",
     "Edit",
     "Merge",
+    "Paint",
     "Relabel",
     "SetMaterial",
     "SetStatus",
@@ -173,6 +174,32 @@ class Add(_Edit):
 
 
 @dataclass(frozen=True)
+class Paint(_Edit):
+    """Give pixels other labels, as brush, bucket and eraser do.
+
+    Parameters
+    ----------
+    masks : sequence of Mask
+        Pixels painted, each with one label.
+    labels : sequence of int
+        The label of each, 0 for background.
+    """
+
+    masks: tuple[Mask, ...]
+    labels: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        labels = tuple(0 if value == 0 else _label(value) for value in self.labels)
+        self._set(masks=tuple(self.masks), labels=labels)
+        if not self.masks or len(self.masks) != len(self.labels):
+            raise SamStarError("Painting needs one label for each mask, and one mask or more.")
+
+    @classmethod
+    def _from(cls, values: Mapping[str, Any]) -> Self:
+        return cls(tuple(Mask.from_record(mask) for mask in values["masks"]), values["labels"])
+
+
+@dataclass(frozen=True)
 class Relabel(_Edit):
     """Give a segment another number, one that no segment has."""
 
@@ -207,7 +234,7 @@ class SetStatus(_Edit):
         self._set(labels=_labels(labels), status=status)
 
 
-Edit: TypeAlias = Merge | Split | Delete | Add | Relabel | SetMaterial | SetStatus
+Edit: TypeAlias = Merge | Split | Delete | Add | Paint | Relabel | SetMaterial | SetStatus
 
 _KINDS: dict[str, type[Edit]] = {kind.__name__: kind for kind in get_args(Edit)}
 
