@@ -11,7 +11,7 @@ from napari_samstar.proposals.decode import Prompts
 from napari_samstar.runs import MaskRuns
 from napari_samstar.settings import PromptSettings
 
-__all__ = ["CropPrompts", "inner_points", "plan_prompts"]
+__all__ = ["CropPrompts", "crop_for", "inner_points", "plan_prompts"]
 
 Box = tuple[int, int, int, int]
 
@@ -66,17 +66,38 @@ def plan_prompts(
     runs = runs.take(np.arange(count))
     boxes = runs.boxes()
     points = inner_points(runs, boxes)
-    sides = (boxes[:, 2:] - boxes[:, :2] + 1).max(axis=1)
     groups: dict[Box, list[int]] = {}
     for i in range(count):
-        level = _zoom_level(float(sides[i]), max(shape), view, settings.zoom_below)
-        groups.setdefault(_crop_around(boxes[i], shape, level), []).append(i)
+        groups.setdefault(crop_for(boxes[i], shape, view, settings.zoom_below), []).append(i)
     whole: Box = (0, 0, shape[1], shape[0])
     zoomed = sorted((c for c in groups if c != whole), key=lambda c: (-len(groups[c]), c))
     for crop in zoomed[settings.max_crops :]:  # too few objects for an encoding of their own
         groups.setdefault(whole, []).extend(groups.pop(crop))
     order = sorted(groups, key=lambda c: (c != whole, c))
     return [_prompts(crop, np.array(sorted(groups[crop])), boxes, points) for crop in order]
+
+
+def crop_for(box: NDArray[np.int32], shape: tuple[int, int], view: int, zoom_below: float) -> Box:
+    """Widest crop in which an object is at least `zoom_below` px large at the network's input.
+
+    Parameters
+    ----------
+    box : (4,) int
+        The object's x0, y0, x1, y1, last row and column included, px.
+    shape : tuple of int
+        (H, W) of the image, px.
+    view : int
+        Side of the network's input, px.
+    zoom_below : float
+        px.
+
+    Returns
+    -------
+    tuple of int
+        x0, y0, x1, y1, last row and column excluded, px.
+    """
+    side = float(max(box[2] - box[0], box[3] - box[1]) + 1)
+    return _crop_around(box, shape, _zoom_level(side, max(shape), view, zoom_below))
 
 
 def _zoom_level(side: float, image_side: int, view: int, zoom_below: float) -> int:

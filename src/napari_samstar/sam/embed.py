@@ -15,7 +15,7 @@ from napari_samstar.types import Embedding
 if TYPE_CHECKING:
     from napari_samstar.cache import Store
 
-__all__ = ["embed", "move"]
+__all__ = ["embed", "is_embedded", "move"]
 
 
 def embed(
@@ -57,7 +57,7 @@ def embed(
     )
     key = ""
     if store is not None:
-        key = content_key("embedding", model_hash, repr(crop.shape), crop.tobytes())
+        key = _key(crop, model_hash)
         cached = store.get(key)
         if cached is not None:
             features = _unpack(cached, sam.device)
@@ -69,6 +69,24 @@ def embed(
     if store is not None:
         store.put(key, _pack(features))
     return Embedding(features, crop_box, original_size, input_size)
+
+
+def is_embedded(
+    rgb: NDArray[np.uint8],
+    crop_box: tuple[int, int, int, int],
+    *,
+    model_hash: str,
+    store: Store | None,
+) -> bool:
+    """Whether `embed` would find this crop in the store."""
+    if store is None:
+        return False
+    x0, y0, x1, y1 = crop_box
+    return store.get(_key(np.ascontiguousarray(rgb[y0:y1, x0:x1]), model_hash)) is not None
+
+
+def _key(crop: NDArray[np.uint8], model_hash: str) -> str:
+    return content_key("embedding", model_hash, repr(crop.shape), crop.tobytes())
 
 
 def _encode(predictor: Any, crop: NDArray[np.uint8], device: torch.device) -> Any:
