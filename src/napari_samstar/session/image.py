@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from psygnal import Signal
 
-from napari_samstar.session import steps
+from napari_samstar.session import correct_steps, steps
+from napari_samstar.session.corrections import KEEP, Corrections
 from napari_samstar.session.source import ImageSource
 from napari_samstar.session.tools import NO_MODEL, Tools
 from napari_samstar.settings import Prior, RunSettings, SelectSettings, Settings
@@ -20,7 +21,9 @@ from napari_samstar.types import Progress, Proposals, SamStarError, Selection
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from napari_samstar.edits.recovery import Recoverable
     from napari_samstar.pipeline import RunResult
+    from napari_samstar.proposals.clicked import Prompter
     from napari_samstar.recipe import Recipe
 
 __all__ = ["Changes", "Command", "ImageState", "OpenImage", "Prepared"]
@@ -75,6 +78,12 @@ class ImageState:
         Candidates of a search, best compromises first.
     candidate : Any
         The one of them that is shown.
+    corrections : Corrections or None
+        Edits of the result's objects, once they have begun.
+    prompter : Prompter or None
+        What answers clicks.
+    prompts_from : tuple
+        The inputs that `prompter` was made from.
     """
 
     source: ImageSource
@@ -85,6 +94,14 @@ class ImageState:
     result: RunResult | None = None
     front: Any = None
     candidate: Any = None
+    corrections: Corrections | None = None
+    prompter: Prompter | None = None
+    prompts_from: tuple[Any, ...] = ()
+
+    @property
+    def clickable(self) -> bool:
+        """Whether a click into the image is answered at once."""
+        return self.prompter is not None and self.prompts_from == self.inputs
 
     @property
     def inputs(self) -> tuple[Any, ...]:
@@ -127,14 +144,29 @@ class OpenImage:
         self.tools = tools
 
     def update(self, **changes: Any) -> None:
-        """Replace fields of the state; what stays equal is not told of."""
+        """Replace fields of the state; what stays equal is not told of.
+
+        Corrections belong to one result: with another they end, unless they come with it.
+        """
+        if changes.get("corrections") is KEEP:
+            changes["corrections"] = self.state.corrections
+        elif "result" in changes and changes["result"] is not self.state.result:
+            changes.setdefault("corrections", None)
+        before = self.state.corrections
         names = {f.name for f in fields(ImageState)}
         if not changes.keys() <= names:
             raise TypeError(f"An image has no {sorted(changes.keys() - names)}.")
         told = frozenset(k for k, v in changes.items() if not _same(getattr(self.state, k), v))
         if told:
             self.state = replace(self.state, **changes)
+            if before is not None and before is not self.state.corrections:
+                before.close()
             self.changed.emit(told)
+
+    def close(self) -> None:
+        """End what is open on disk; the image is gone."""
+        if self.state.corrections is not None:
+            self.state.corrections.close()
 
     def set_settings(self, **sections: Any) -> None:
         """Replace sections of the settings: ``preprocess=...``, ``prior=...``."""
@@ -182,6 +214,29 @@ class OpenImage:
         """Measure the present result again with the present pixel size; returns `result`."""
         return steps.recalibrate(self.state)
 
+    def correct_steps(self) -> Command:
+        """Begin to correct the result; returns `corrections`."""
+        return correct_steps.begin_steps(self.state)
+
+    def corrected_steps(self) -> Command:
+        """Measure the objects as they are corrected now; returns `result`."""
+        corrections = self.state.corrections
+        if corrections is None:
+            raise SamStarError("Nothing was corrected yet.")
+        return correct_steps.measure(self.state, correct_steps.Snapshot.of(corrections))
+
+    def offers_steps(self) -> Generator[Progress, None, list[Recoverable]]:
+        """List corrections of this image that were not exported, such as those before a crash."""
+        return correct_steps.offers(self.state)
+
+    def bring_back_steps(self, path: str | Path) -> Command:
+        """Go on with corrections that were offered."""
+        return correct_steps.bring_back_steps(self.state, path)
+
+    def prompter_steps(self) -> Command:
+        """Make the image ready to be clicked at; returns `prompter`."""
+        return correct_steps.prompter(self.state, self.tools)
+
     def reopen_steps(self, recipe_path: str | Path) -> Command:
         """Go on from an export: its ``.recipe.json`` and the label image beside it."""
         return steps.reopen(self.state, recipe_path)
@@ -192,7 +247,10 @@ class OpenImage:
 
     def export_steps(self, folder: str | Path) -> Generator[Progress, None, dict[str, Path]]:
         """Write everything that belongs to the result; returns the files by their kind."""
-        return steps.export(self.state, folder)
+        corrections = self.state.corrections
+        if corrections is None:
+            return steps.export(self.state, folder)
+        return correct_steps.export(self.state, correct_steps.Snapshot.of(corrections), folder)
 
     def seconds_to_prepare(self) -> float | None:
         """Estimate how long preparing takes; None where the network has not run here yet."""

@@ -63,6 +63,7 @@ class Session:
         if self._active == key:
             self.activate(None)
         image.changed.disconnect()
+        image.close()
         self.closed.emit(image)
 
     def activate(self, key: Key | None) -> None:

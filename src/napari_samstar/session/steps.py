@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_samstar.session.corrections import KEEP
 from napari_samstar.session.overall import expected, overall
 from napari_samstar.session.tools import NO_MODEL, Tools, import_engine
 from napari_samstar.types import Progress, SamStarError, Segmentation
@@ -122,7 +123,8 @@ def recalibrate(state: ImageState) -> _Changes:
         update={"pixel_size": micrograph.pixel_size, "unit": micrograph.unit}
     )
     recipe = state.result.recipe.model_copy(update={"image": image})
-    return {"result": replace(state.result, segmentation=segmentation, table=table, recipe=recipe)}
+    result = replace(state.result, segmentation=segmentation, table=table, recipe=recipe)
+    return {"result": result, "corrections": KEEP}
 
 
 def reopen(state: ImageState, recipe_path: str | Path) -> _Changes:
