@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["on_click"]
+__all__ = ["STILL", "on_click", "tool_in_hand"]
 
-_STILL = 4.0  # screen px that a hand may tremble
+STILL = 4.0  # screen px that a hand may tremble
 
 
 def on_click(
@@ -34,13 +34,13 @@ def on_click(
     """
 
     def clicked(_: Any, event: Any) -> Iterator[None]:
-        if event.button not in (None, 1) or (plain and _tool_in_hand(viewer)):
+        if event.button not in (None, 1) or (plain and tool_in_hand(viewer)):
             return
         start = np.asarray(event.pos, float)
         position = tuple(event.position)
         yield
         while event.type == "mouse_move":
-            if np.abs(np.asarray(event.pos, float) - start).max() > _STILL:
+            if np.abs(np.asarray(event.pos, float) - start).max() > STILL:
                 return
             yield
         callback(position)
@@ -53,6 +53,7 @@ def on_click(
     return end
 
 
-def _tool_in_hand(viewer: Any) -> bool:
+def tool_in_hand(viewer: Any) -> bool:
+    """Whether clicks belong to a tool of the selected layer, such as napari's brush."""
     layer = viewer.layers.selection.active
     return layer is not None and str(getattr(layer, "mode", "pan_zoom")) != "pan_zoom"

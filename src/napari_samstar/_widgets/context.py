@@ -6,12 +6,12 @@ import weakref
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from qtpy.QtCore import QObject, QTimer
+from qtpy.QtCore import QObject
 
+from napari_samstar._widgets.correcting import Correcting
 from napari_samstar._widgets.images import ImageWatcher
 from napari_samstar._widgets.jobs import JobRunner, Steps
-from napari_samstar._widgets.outputs import OBJECTS, Outputs
+from napari_samstar._widgets.outputs import Outputs
 from napari_samstar._widgets.qt import Signal
 from napari_samstar.session import ImageState, OpenImage, Session
 
@@ -22,8 +22,6 @@ __all__ = ["EVERYTHING", "Context", "context_of"]
 
 #: Names of all that can change of an image.
 EVERYTHING = frozenset(field.name for field in fields(ImageState))
-
-_PAUSE_MS = 300  # after the last stroke of a brush
 
 # napari gives a widget its viewer and nothing more; an entry goes when its viewer goes
 _CONTEXTS: weakref.WeakKeyDictionary[Any, Context] = weakref.WeakKeyDictionary()
@@ -63,12 +61,8 @@ class Context(QObject):
         self.session.changed.connect(self._on_changed)
         self.session.closed.connect(self._on_closed)
         self.outputs = Outputs(viewer, self.session)
-        self._painted: set[OpenImage] = set()
-        self._repaint = QTimer(self)
-        self._repaint.setSingleShot(True)
-        self._repaint.setInterval(_PAUSE_MS)
-        self._repaint.timeout.connect(self._measure_painted)
-        self.outputs.painted.connect(self._on_painted)
+        #: Edits of the objects, undone and kept.
+        self.correcting = Correcting(self)
         self._watcher = ImageWatcher(viewer, self.session)
         window = getattr(getattr(viewer, "window", None), "_qt_window", None)
         if window is not None:
@@ -111,10 +105,12 @@ class Context(QObject):
             self.is_closed = True
             self.jobs.stop()
             self.quick_jobs.stop()
-            self._repaint.stop()
+            self.correcting.close()
             self.session.clear()
 
     def _on_activated(self, image: OpenImage | None) -> None:
+        if image is not None:
+            self.correcting.look()
         self.image_changed.emit(EVERYTHING)
 
     def _on_changed(self, image: OpenImage, names: frozenset[str]) -> None:
@@ -123,22 +119,6 @@ class Context(QObject):
             self._update_quickly(image, image.recalibrate_steps())
         if image is self.image:
             self.image_changed.emit(names)
-
-    def _on_painted(self, image: OpenImage) -> None:
-        self._painted.add(image)
-        self._repaint.start()
-
-    def _measure_painted(self) -> None:
-        """Let the table follow what was painted by hand, once the hand rests."""
-        painted, self._painted = self._painted, set()
-        for image in painted:
-            layer = self.outputs.layer(image, OBJECTS)
-            result = image.state.result
-            if layer is None or result is None:
-                continue
-            labels = np.asarray(layer.data).reshape(image.state.source.shape)
-            if not np.array_equal(labels, result.segmentation.labels):
-                self._update_quickly(image, image.measure_steps(labels))
 
     def _update_quickly(self, image: OpenImage, command: Steps) -> None:
         title = f"Measuring {image.state.source.name}"

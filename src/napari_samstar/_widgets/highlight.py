@@ -13,7 +13,7 @@ from napari_samstar._widgets.layers import INDEX, OF, ROLE, placed_like, same_se
 from napari_samstar._widgets.outputs import OBJECTS
 from napari_samstar.session import OpenImage
 
-__all__ = ["SELECTED", "highlight", "outlines"]
+__all__ = ["SELECTED", "camera_of", "highlight", "outlines"]
 
 #: Role of the layer that shows what is selected.
 SELECTED = "selected"
@@ -53,7 +53,7 @@ def highlight(context: Context, image: OpenImage, chosen: list[int]) -> None:
         return
     lead = objects.metadata[INDEX]
     full = [np.column_stack([np.zeros((len(line), len(lead))), line]) for line in lines]
-    camera, canvas = _camera(viewer)
+    camera, canvas = camera_of(viewer)
     width = _EDGE / (camera.zoom * float(objects.scale[-1]))
     with same_selection(viewer):
         if layer is None:
@@ -70,7 +70,7 @@ def highlight(context: Context, image: OpenImage, chosen: list[int]) -> None:
     camera.center = (*tuple(camera.center)[:-2], *_in_view(center, camera, canvas))
 
 
-def _camera(viewer: Any) -> tuple[Any, NDArray[np.float64]]:
+def camera_of(viewer: Any) -> tuple[Any, NDArray[np.float64]]:
     """Camera and size of the canvas, screen px; both moved in napari 0.9."""
     if hasattr(viewer, "scene"):
         return viewer.scene.camera, np.asarray(viewer.canvas.size, float)

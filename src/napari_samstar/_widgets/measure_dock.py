@@ -131,12 +131,19 @@ class MeasureDock(Dock):
     def export(self, folder: str | Path) -> None:
         """Write everything into `folder`."""
         image = self.image
-        if image is not None:
-            self.context.jobs.start(
-                f"Exporting {image.state.source.name}",
-                image.export_steps(folder),
-                done=lambda files: show_info(f"{len(files)} files written to {folder}."),
-            )
+        if image is None:
+            return
+        corrections = image.state.corrections
+        version = None if corrections is None else corrections.version
+
+        def done(files: dict[str, Path]) -> None:
+            if corrections is not None and corrections.version == version:
+                corrections.exported(str(folder))
+            show_info(f"{len(files)} files written to {folder}.")
+
+        self.context.jobs.start(
+            f"Exporting {image.state.source.name}", image.export_steps(folder), done=done
+        )
 
     def repeat(self, path: str | Path) -> None:
         """Segment the image as a recipe says."""

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 from psygnal import Signal
 
 from napari_samstar._widgets.images import image_layer_of
@@ -117,9 +118,9 @@ class Outputs:
         if "source" in names:
             self._calibrate(image)
         if "result" in names:
-            self._show_result(image)
+            self._show_result(image, measured="corrections" not in names)
 
-    def _show_result(self, image: OpenImage) -> None:
+    def _show_result(self, image: OpenImage, measured: bool) -> None:
         result = image.state.result
         if result is None:
             self.hide(image, OBJECTS)
@@ -128,14 +129,26 @@ class Outputs:
         labels = result.segmentation.labels
         # napari finds a label's row by a column of this name
         features = result.table.rename(columns={"label": "index"})
+        if layer is not None and image.state.corrections is not None and measured:
+            layer.features = features  # its pixels are newer than what was measured of them
+            return
         if layer is not None and np.array_equal(np.squeeze(layer.data), labels):
             layer.features = features  # the same picture: its undo history stays
             return
+        self.show_labels(image, labels, features)
+
+    def show_labels(self, image: OpenImage, labels: NDArray[np.int32], features: Any = None) -> Any:
+        """Show objects (H, W) that may be painted on; the layer is made anew where it is gone."""
+        layer, result = self.layer(image, OBJECTS), image.state.result
+        if result is None:
+            return None
+        if features is None:
+            features = result.table.rename(columns={"label": "index"})
         new = layer is None
         layer = self.show(
             image,
             OBJECTS,
-            labels.copy(),  # the user may paint on it
+            np.array(labels, np.int32, order="C"),  # the user may paint on it
             features=features,
             name=f"{image.state.source.name} objects",
             opacity=0.5,
@@ -146,6 +159,7 @@ class Outputs:
             # strokes, and undoing them, which napari tells of only as of drawing anew
             for emitter in (layer.events.paint, layer.events.set_data):
                 emitter.connect(partial(self._on_painted, weakref.ref(image)))
+        return layer
 
     def _on_painted(self, image: weakref.ref[OpenImage], event: Any = None) -> None:
         found = image()

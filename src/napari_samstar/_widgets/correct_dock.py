@@ -1,0 +1,488 @@
+"""Corrections by click, stroke and key, with one undo history and a queue of doubtful objects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from qtpy.QtCore import QSize, Qt
+from qtpy.QtWidgets import (
+    QButtonGroup,
+    QCheckBox,
+    QGridLayout,
+    QGroupBox,
+    QLabel,
+    QPushButton,
+    QSpinBox,
+    QWidget,
+)
+
+from napari_samstar._widgets.answers import Answers
+from napari_samstar._widgets.correct_keys import KEY_OF, KEYS, key_table
+from napari_samstar._widgets.dock import Dock
+from napari_samstar._widgets.fields import Fold
+from napari_samstar._widgets.gestures import watch
+from napari_samstar._widgets.keys import LayerKeys
+from napari_samstar._widgets.marks import Marks, look_at, window_outlines
+from napari_samstar._widgets.offer import Offer
+from napari_samstar._widgets.outputs import OBJECTS
+from napari_samstar.session import OpenImage
+from napari_samstar.session.hand import TOOLS, Hand, Tool
+from napari_samstar.types import SamStarError
+
+if TYPE_CHECKING:
+    from napari_samstar.edits.values import Edit
+    from napari_samstar.proposals.clicked import Clicks, Suggestion
+    from napari_samstar.session.corrections import Corrections
+
+__all__ = ["CorrectDock"]
+
+_TOOL_NAMES: dict[Tool, str] = {"choose": "Choose", "merge": "Merge", "split": "Cut", "add": "Add"}
+
+
+class CorrectDock(Dock):
+    """Corrects the objects; each correction is on disk before it is on the screen."""
+
+    title = "Correct"
+    tip = "Merge, cut, delete and add objects; review the doubtful ones; undo anything."
+
+    def build(self) -> None:
+        """Make the widgets."""
+        self._hand = Hand()
+        self._marks = Marks(self.context)
+        self._answers = Answers(self.context, self, self._say)
+        self._unwatch: Callable[[], None] | None = None
+        self._panning = False
+        self._worked_on: OpenImage | None = None
+        keys = {key: action for key, action, _ in KEYS}
+        self._keys = LayerKeys(keys, self.press, self._hold)
+        self._offer = Offer(self.context)
+        self.body.addWidget(self._offer)
+        self._count = self.note()
+        self.body.addWidget(self._count)
+        self._build_tools()
+        self._build_chosen()
+        self._build_review()
+        self.body.addWidget(
+            Fold(
+                "All keys",
+                self.note(key_table()),
+                "Keys work while the objects' layer is selected and the picture was clicked last.",
+            )
+        )
+        self.body.addStretch(1)
+        correcting = self.context.correcting
+        correcting.edited.connect(self._on_edited)
+        correcting.said.connect(self._say)
+
+    def sizeHint(self) -> QSize:
+        """Ask for no more than the buttons need."""
+        return QSize(340, 480)
+
+    # what is shown
+
+    def refresh(self, image: OpenImage | None, names: frozenset[str]) -> None:
+        """Show what there is to correct."""
+        if image is not self._worked_on:
+            self._leave(self._worked_on)
+            self._worked_on = image
+        if names & {"result", "corrections"}:
+            self._hand.keep(None if image is None else image.state.corrections)
+            if self._unwatch is not None and image is not None:
+                self._enter(image)
+        self._offer.refresh()
+        self._show_state()
+
+    def press(self, action: str) -> None:
+        """Do what a key or a button says."""
+        image = self.image
+        if image is None:
+            self._say("Open a micrograph first.")
+            return
+        self._say("")
+        if action in TOOLS:
+            self._take_tool(image, action)
+        elif action == "undo":
+            self.context.correcting.undo(image)
+        elif action == "redo":
+            self.context.correcting.redo(image)
+        elif action == "drop":
+            self._drop(image)
+        elif action == "other":
+            self._other(image)
+        elif action == "next":
+            self._go_to_doubtful(image)
+        elif action in ("accept", "reject"):
+            good = action == "accept"
+            if self._do(image, lambda _: self._hand.judge(good, self._pointed(image))):
+                self._go_to_doubtful(image)
+        else:
+            self._do(image, lambda _: self._edit(image, action))
+
+    # clicks and strokes
+
+    def grabs(self) -> bool:
+        """Whether a stroke draws."""
+        return self._hand.tool != "choose" and not self._panning
+
+    def clicked(self, position: NDArray[np.float64], plain: bool) -> None:
+        """Do what the tool does where it was clicked."""
+        image = self.image
+        if image is None:
+            return
+        self._say("")
+        x, y = self._place(image, position[None])[0]
+        tool = self._hand.tool
+        edit = self._do(image, lambda corrections: self._hand.click(corrections, x, y, plain))
+        if tool == "add" and image.state.corrections is not None:
+            self._ask(image)
+        elif edit is None:
+            self._draw(image)
+
+    def drawing(self, line: NDArray[np.float64]) -> None:
+        """Show the stroke."""
+        image = self.image
+        if image is not None:
+            self._draw(image, self._place(image, line))
+
+    def drawn(self, line: NDArray[np.float64]) -> None:
+        """Do what the tool does along the stroke."""
+        image = self.image
+        if image is None:
+            return
+        self._say("")
+        places = self._place(image, line)
+        self._do(image, lambda corrections: self._hand.draw(corrections, places))
+        if self._hand.tool == "add" and not self._hand.clicks.empty:
+            self._ask(image)
+        self._draw(image)
+
+    def showEvent(self, event: Any) -> None:
+        """Take clicks and keys while the page is seen."""
+        super().showEvent(event)
+        if self._unwatch is None:
+            self._unwatch = watch(self.context.viewer, self)
+        image = self.image
+        if image is not None:
+            self._worked_on = image
+            self._enter(image)
+        self._show_state()
+
+    def hideEvent(self, event: Any) -> None:
+        """Leave clicks and keys alone while the page is not seen."""
+        super().hideEvent(event)
+        if self._unwatch is not None:
+            self._unwatch()
+            self._unwatch = None
+        self._leave(self.image)
+
+    # parts of the page
+
+    def _build_tools(self) -> None:
+        grid = QGridLayout()
+        self._tools = QButtonGroup(self)
+        self._tool_buttons: dict[Tool, QPushButton] = {}
+        for place, (tool, what) in enumerate(TOOLS.items()):
+            button = self._button(f"{_TOOL_NAMES[tool]}  [{KEY_OF[tool]}]", what, tool)
+            button.setCheckable(True)
+            button.setChecked(tool == "choose")
+            self._tools.addButton(button)
+            self._tool_buttons[tool] = button
+            self.needs(button, _has_result)
+            grid.addWidget(button, place // 2, place % 2)
+        self.body.addLayout(grid)
+        self._hint = self.note()
+        self._hint.setMinimumHeight(2 * self._hint.fontMetrics().lineSpacing() + 4)
+        self._hint.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
+        self.body.addWidget(self._hint)
+        self._adding = QWidget()
+        row = QGridLayout(self._adding)
+        row.setContentsMargins(0, 0, 0, 0)
+        take = self._action("Add it", "take", "Makes the mask in blue an object.")
+        other = self._action("Other mask", "other", "Shows the next mask that the clicks may mean.")
+        row.addWidget(take, 0, 0)
+        row.addWidget(other, 0, 1)
+        self._over = QCheckBox("over other objects, too")
+        self._over.setToolTip("The new object takes pixels of its neighbors; else only background.")
+        row.addWidget(self._over, 1, 0, 1, 2)
+        self._adding.hide()
+        self.body.addWidget(self._adding)
+        row = QGridLayout()
+        self._undo = self._action("Undo", "undo", "Takes the last correction back.")
+        self._redo = self._action("Do again", "redo", "Makes it again.")
+        row.addWidget(self._undo, 0, 0)
+        row.addWidget(self._redo, 0, 1)
+        self.body.addLayout(row)
+
+    def _build_chosen(self) -> None:
+        box = QGroupBox("Chosen object")
+        grid = QGridLayout(box)
+        self._chosen_text = QLabel("none: click one, or point at it and press a key")
+        self._chosen_text.setWordWrap(True)
+        grid.addWidget(self._chosen_text, 0, 0, 1, 2)
+        self._material = _number(0, 999, "Number of a material; 0 is unknown.")
+        self._new_number = _number(1, 2**31 - 2, "A number that no object has.")
+        material = self._action("Set material", "material", "Says of which material it is.")
+        renumber = self._action("Renumber", "renumber", "Gives it the number.")
+        for place, (spin, button) in enumerate(
+            ((self._material, material), (self._new_number, renumber)), start=1
+        ):
+            grid.addWidget(button, place, 0)
+            grid.addWidget(spin, place, 1)
+        grid.addWidget(self._action("Delete", "delete", "Makes it background."), 3, 0, 1, 2)
+        self.body.addWidget(box)
+
+    def _build_review(self) -> None:
+        box = QGroupBox("Review, most doubtful first")
+        grid = QGridLayout(box)
+        self._left = self.note()
+        grid.addWidget(self._left, 0, 0, 1, 3)
+        for column, (text, action, tip) in enumerate(
+            (
+                ("Next", "next", "Goes to the object that is least sure to be one."),
+                ("Accept", "accept", "The object is good; goes on to the next."),
+                (
+                    "Reject",
+                    "reject",
+                    "Deletes the object and goes on; Undo brings it back.",
+                ),
+            )
+        ):
+            grid.addWidget(self._action(text, action, tip), 1, column)
+        self.body.addWidget(box)
+
+    def _button(self, text: str, tip: str, action: str | None = None) -> QPushButton:
+        button = QPushButton(text)
+        button.setToolTip(tip)
+        # a click leaves the keys to the picture
+        button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        if action is not None:
+            button.clicked.connect(lambda _=False: self.press(action))
+        return button
+
+    def _action(self, text: str, action: str, tip: str) -> QPushButton:
+        button = self._button(f"{text}  [{KEY_OF[action]}]", tip, action)
+        self.needs(button, _has_result)
+        return button
+
+    # what keys and buttons do
+
+    def _take_tool(self, image: OpenImage, tool: str) -> None:
+        self._answers.stop()
+        for name in TOOLS:
+            if name == tool:
+                self._hand.take(name)
+                self._tool_buttons[name].setChecked(True)
+        if tool == "split":
+            self._hand.choose(())
+        self._adding.setVisible(tool == "add")
+        self._select_objects(image)
+        self.context.correcting.begin(image)
+        if tool == "add" and not image.state.clickable:
+            self._answers.get_ready(image)
+        self._show_state()
+        self._draw(image)
+
+    def _edit(self, image: OpenImage, action: str) -> Edit:
+        pointed = self._pointed(image)
+        if action == "take":
+            return self._hand.add(self._over.isChecked())
+        if action == "material":
+            return self._hand.set_material(self._material.value(), pointed)
+        if action == "renumber":
+            return self._hand.renumber(self._new_number.value(), pointed)
+        return self._hand.delete(pointed)
+
+    def _do(self, image: OpenImage, make: Callable[[Corrections], Edit | None]) -> Edit | None:
+        edit = self.context.correcting.do(image, make)
+        if edit is not None:
+            self._hand.drop()
+            self._draw(image)
+        return edit
+
+    def _drop(self, image: OpenImage) -> None:
+        self._answers.stop()
+        if self._hand.clicks.empty and self._hand.first is None:
+            self._hand.choose(())
+        self._hand.drop()
+        self._show_state()
+        self._draw(image)
+
+    def _other(self, image: OpenImage) -> None:
+        try:
+            self._hand.other()
+        except SamStarError as err:
+            self._say(str(err))
+        self._draw(image)
+
+    def _go_to_doubtful(self, image: OpenImage) -> None:
+        corrections = image.state.corrections
+        if corrections is None:
+            self.context.correcting.begin(image, lambda: self._go_to_doubtful(image))
+            return
+        label = self._hand.doubtful(corrections)
+        layer = self.context.outputs.layer(image, OBJECTS)
+        if not label:
+            self._say("Every object was looked at.")
+        elif layer is not None:
+            look_at(self.context.viewer, layer, corrections.table[label].box)
+        self._show_state()
+        self._draw(image)
+
+    def _ask(self, image: OpenImage) -> None:
+        self._draw(image)
+        self._answers.ask(
+            image,
+            lambda: self._hand.clicks,
+            lambda clicks, suggestion: self._answered(image, clicks, suggestion),
+        )
+
+    def _answered(self, image: OpenImage, clicks: Clicks, suggestion: Suggestion) -> None:
+        if image is self.image and clicks == self._hand.clicks and self._unwatch is not None:
+            self._hand.suggested(suggestion)
+            self._say("")
+            self._draw(image)
+
+    # drawing
+
+    def _draw(self, image: OpenImage, line: NDArray[np.float64] | None = None) -> None:
+        corrections, hand = image.state.corrections, self._hand
+        if self._unwatch is None or corrections is None:
+            return
+        chosen = []
+        for label in hand.chosen:
+            if label in corrections.table:
+                x0, y0, x1, y1 = box = corrections.table[label].box
+                window = corrections.labels[y0 : y1 + 1, x0 : x1 + 1] == label
+                chosen.append(window_outlines(window, box))
+        mask = hand.mask()
+        new = None if mask is None else window_outlines(*mask)
+        clicks = hand.clicks
+        points = [(x, y, ok) for (x, y), ok in zip(clicks.points, clicks.inside, strict=True)]
+        if hand.first is not None:
+            points.append((*hand.first, True))
+        box_drawn = clicks.box
+        if line is not None and hand.tool == "add":
+            (x0, y0), (x1, y1) = line.min(axis=0), line.max(axis=0)
+            line, box_drawn = line[:1], (x0, y0, x1, y1)
+        self._marks.draw(image, chosen, new, points, line, box_drawn)
+        self._show_state()
+
+    def _show_state(self) -> None:
+        image, hand = self.image, self._hand
+        corrections = None if image is None else image.state.corrections
+        result = None if image is None else image.state.result
+        if not self._hint.property("said"):
+            self._hint.setText(TOOLS[hand.tool] if result is not None else "")
+        if corrections is None:
+            count = 0 if result is None else len(result.table)
+            text = "Nothing is segmented yet." if result is None else f"{count} objects."
+            self._count.setText(text)
+            self._left.setText("")
+            self._chosen_text.setText("none: click one, or point at it and press a key")
+            return
+        done = len(corrections.done)
+        kept = "kept on disk" if corrections.kept is not None else "not kept on disk"
+        self._count.setText(
+            f"{len(corrections.table)} objects, {done} correction{'' if done == 1 else 's'}"
+            + (f", {kept}." if done else ".")
+        )
+        left = len(corrections.queue())
+        self._left.setText(f"{left} not looked at yet." if left else "Every object was looked at.")
+        self._undo.setEnabled(done > 0)
+        self._redo.setEnabled(corrections.can_redo)
+        if not hand.chosen:
+            self._chosen_text.setText("none: click one, or point at it and press a key")
+        elif len(hand.chosen) > 1:
+            self._chosen_text.setText(f"{len(hand.chosen)} objects")
+        else:
+            self._chosen_text.setText(_about(hand.chosen[0], corrections))
+        if self._new_number.value() in corrections.table:
+            self._new_number.setValue(corrections.free)
+
+    def _say(self, sentence: str) -> None:
+        """Show a sentence in place of the hint; empty for the hint again."""
+        self._hint.setProperty("said", bool(sentence))
+        if sentence:
+            self._hint.setText(f"<b>{sentence}</b>")
+        else:
+            self._show_state()
+
+    # what happens elsewhere
+
+    def _on_edited(self, image: OpenImage) -> None:
+        if image is self.image:
+            self._hand.keep(image.state.corrections)
+            if self._unwatch is not None:
+                self._keys.bind(self.context.outputs.layer(image, OBJECTS))
+                self._draw(image)
+            self._show_state()
+
+    def _enter(self, image: OpenImage) -> None:
+        self._keys.bind(self.context.outputs.layer(image, OBJECTS))
+        self._select_objects(image)
+        if image.state.result is not None:
+            self.context.correcting.begin(image)
+        self._draw(image)
+
+    def _leave(self, image: OpenImage | None) -> None:
+        self._answers.stop()
+        self._keys.bind(None)
+        self._hand.drop()
+        self._hand.choose(())
+        self._marks.remove(image)
+
+    def _select_objects(self, image: OpenImage) -> None:
+        """Select the objects' layer: napari gives keys to the selected one."""
+        layer = self.context.outputs.layer(image, OBJECTS)
+        if layer is not None:
+            self.context.viewer.layers.selection.active = layer
+
+    def _hold(self, held: bool) -> None:
+        self._panning = held
+
+    def _pointed(self, image: OpenImage) -> int:
+        corrections = image.state.corrections
+        if corrections is None or self._hand.chosen:
+            return 0
+        position = np.array(self.context.viewer.cursor.position, np.float64)
+        x, y = self._place(image, position[None])[0]
+        return corrections.at(x, y)
+
+    def _place(self, image: OpenImage, line: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Positions in the world (N, D) as x, y in px of the image."""
+        layer = self.context.outputs.image_layer(image)
+        if layer is None:
+            return np.full((len(line), 2), -1.0)
+        axes = 2 + len(image.state.source.index)
+        places = [layer.world_to_data(at[-axes:])[-2:] for at in line]
+        return np.array(places, np.float64)[:, ::-1]
+
+
+def _number(low: int, high: int, tip: str) -> QSpinBox:
+    spin = QSpinBox()
+    spin.setRange(low, high)
+    spin.setToolTip(tip)
+    spin.setMaximumWidth(110)
+    return spin
+
+
+def _about(label: int, corrections: Corrections) -> str:
+    segment = corrections.table[label]
+    parts = [f"number {label}", f"{segment.area} px"]
+    if segment.material:
+        parts.append(f"material {segment.material}")
+    sure = corrections.confidence.get(label)
+    if segment.status == "accepted":
+        parts.append("accepted")
+    elif segment.status == "reviewed":
+        parts.append("made by hand")
+    elif sure is not None:
+        parts.append(f"{100 * min(sure, 1.0):.0f} % sure")
+    return ", ".join(parts)
+
+
+def _has_result(image: OpenImage) -> bool:
+    return image.state.result is not None
