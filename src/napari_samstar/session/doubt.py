@@ -41,9 +41,10 @@ def confidences(result: RunResult) -> dict[int, float]:
         from napari_samstar.proposals.layer import quality
 
         prior = prior_in_pixels(result.recipe.prior, result.segmentation.micrograph)
-        values = np.asarray(quality(result.proposals, prior)[selection.rows], np.float64)
+        known = np.append(quality(result.proposals, prior), np.nan)  # -1: no mask lay there
+        values = known[selection.rows].astype(np.float64)
     if result.agreement is not None:
         agreed = result.agreement.of_objects(selection.runs)
         values = agreed.astype(np.float64) + 1e-3 * values
     # `Selection.labels` paints mask i as i + 1
-    return {index + 1: float(value) for index, value in enumerate(values)}
+    return {index + 1: float(v) for index, v in enumerate(values) if not np.isnan(v)}
