@@ -1,6 +1,6 @@
 """Which texture encoder tells materials apart, turned and magnified?
 
-    python benchmarks/texture.py [--data FOLDER] [--write]
+    python benchmarks/texture.py [--data FOLDER] [--sam] [--write]
 
 Share of crops whose nearest other crop, in the encoder's own space, is of the same class, percent.
 Chips: the few-shot chips that people chose from three real images (fig2_A: dots, snowmen, other;
@@ -63,13 +63,14 @@ class SamPerCrop:
         return np.concatenate(rows)
 
 
-def encoders() -> dict[str, list[TextureEncoder]]:
+def encoders(sam: bool) -> dict[str, list[TextureEncoder]]:
     intensity, physics, bundled = IntensityEncoder(), PhysicsEncoder(), Turned(BundledEncoder())
+    slow: dict[str, list[TextureEncoder]] = {"sam (samstar-tiny)": [SamPerCrop()]} if sam else {}
     return {
         "intensity alone": [intensity],
         "physics": [physics],
         "bundled": [bundled],
-        "sam (samstar-tiny)": [SamPerCrop()],
+        **slow,
         "physics + bundled": [physics, bundled],
         "intensity + physics + bundled (default)": [intensity, physics, bundled],
     }
@@ -146,10 +147,10 @@ def tasks(data: Path) -> dict[str, tuple[Array, Labels, Array, Labels]]:
     return out
 
 
-def run(data: Path, say: Callable[[str], None] = print) -> list[dict[str, object]]:
+def run(data: Path, sam: bool, say: Callable[[str], None] = print) -> list[dict[str, object]]:
     given = tasks(data)
     rows = []
-    for name, chosen in encoders().items():
+    for name, chosen in encoders(sam).items():
         row: dict[str, object] = {"encoder": name}
         for task, (gallery, labels, queries, of) in given.items():
             row[task] = accuracy(chosen, gallery, labels, queries, of)
@@ -161,9 +162,10 @@ def run(data: Path, say: Callable[[str], None] = print) -> list[dict[str, object
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=DATA)
+    parser.add_argument("--sam", action="store_true", help="the bundled SAM, too: slow")
     parser.add_argument("--write", action="store_true", help="write into docs/benchmarks.md")
     args = parser.parse_args()
-    text = markdown(run(args.data, lambda _: None))
+    text = markdown(run(args.data, args.sam))
     print(text)
     if args.write:
         write_section("Texture encoders", __doc__.split("\n\n", 2)[2] + "\n" + text)
