@@ -109,6 +109,9 @@ class Recipe(Settings):
     rewards: tuple[tuple[str, dict[str, JsonValue]], ...] = Field(
         (), description="Name and parameters of each reward that the search went by."
     )
+    without: tuple[str, ...] = Field(
+        (), description="Names of rewards that the prior asks for, and that did not count."
+    )
     importances: tuple[tuple[str, float], ...] = Field(
         (), description="Of the objectives, in the choice of one candidate; others count 1."
     )

@@ -627,6 +627,9 @@ class RunSettings(Settings):
     rewards: tuple[tuple[str, dict[str, JsonValue]], ...] = Field(
         (), description="Name and parameters of rewards besides those that the prior asks for."
     )
+    without: tuple[str, ...] = Field(
+        (), description="Names of rewards that the prior asks for, and that do not count here."
+    )
     # a small object on a large one is one of the things looked for, so none goes as a detail, and
     # what lies between objects is none of them
     boost: BoostSettings | None = Field(

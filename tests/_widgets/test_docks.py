@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from napari.components import ViewerModel
-from napari.utils.notifications import Notification, notification_manager
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QApplication
+from qtpy.QtWidgets import (
+    QAbstractButton,
+    QAbstractSlider,
+    QAbstractSpinBox,
+    QApplication,
+    QComboBox,
+    QLineEdit,
+    QScrollBar,
+    QTableView,
+)
 
 from napari_samstar._widgets.context import Context, context_of
 from napari_samstar._widgets.measure_dock import MeasureDock
@@ -21,54 +28,6 @@ from napari_samstar._widgets.segment_dock import SegmentDock
 from napari_samstar._widgets.workbench import Workbench
 from napari_samstar.session.tools import NO_MODEL
 from napari_samstar.settings import Prior
-
-
-@pytest.fixture
-def viewer() -> ViewerModel:
-    return ViewerModel()
-
-
-@pytest.fixture
-def context(viewer: ViewerModel, qtbot: Any) -> Iterator[Context]:
-    context = context_of(viewer)
-    yield context
-    context.close()
-    qtbot.waitUntil(lambda: not (context.jobs.busy or context.quick_jobs.busy))
-
-
-@pytest.fixture
-def discs(rng: np.random.Generator) -> np.ndarray:
-    """Nine dark discs of 16 px diameter."""
-    yy, xx = np.mgrid[:120, :120]
-    image = np.full((120, 120), 180.0)
-    for y in (20, 60, 100):
-        for x in (20, 60, 100):
-            image[(yy - y) ** 2 + (xx - x) ** 2 <= 64] = 60.0
-    return image + rng.normal(0.0, 3.0, image.shape)
-
-
-@pytest.fixture
-def film(viewer: ViewerModel, context: Context, discs: np.ndarray) -> Any:
-    """The discs as a layer, 0.5 nm a pixel, to be segmented without a network."""
-    layer = viewer.add_image(discs, name="film", scale=(0.5, 0.5), units=("nm", "nm"))
-    assert context.image is not None
-    context.image.update(model=NO_MODEL)
-    context.image.set_settings(
-        prior=Prior(diameter=(7, 9), size_unit="nm", shape="round", polarity="dark")
-    )
-    return layer
-
-
-@pytest.fixture
-def told() -> Iterator[list[str]]:
-    sentences: list[str] = []
-
-    def keep(notification: Notification) -> None:
-        sentences.append(notification.message)
-
-    notification_manager.notification_ready.connect(keep)
-    yield sentences
-    notification_manager.notification_ready.disconnect(keep)
 
 
 def wait(qtbot: Any, context: Context) -> None:
@@ -320,10 +279,10 @@ def test_what_is_painted_by_hand_is_measured(
     objects = context.outputs.layer(context.image, OBJECTS)
     count = len(state(context).result.table)
     objects.fill((60, 20), 0)
-    qtbot.waitUntil(lambda: len(state(context).result.table) == count - 1)
+    qtbot.waitUntil(lambda: len(state(context).result.table) == count - 1, timeout=60_000)
     assert measured.table.rows.rowCount() == count - 1
     objects.undo()
-    qtbot.waitUntil(lambda: len(state(context).result.table) == count)
+    qtbot.waitUntil(lambda: len(state(context).result.table) == count, timeout=60_000)
 
 
 def test_export_and_repeating_its_recipe(
@@ -365,6 +324,27 @@ def test_without_an_image_nothing_can_be_pressed(viewer: ViewerModel, qtbot: Any
     assert not bench.docks[0]._prepare.isEnabled()
     assert not bench.docks[1]._button.isEnabled()
     assert bench.pages.count() == len(bench.docks)
+
+
+def test_every_control_says_what_it_does(
+    viewer: ViewerModel, context: Context, film: Any, qtbot: Any
+) -> None:
+    bench = Workbench(viewer)
+    qtbot.addWidget(bench)
+    kinds = (QAbstractButton, QComboBox, QLineEdit, QAbstractSpinBox, QAbstractSlider)
+    silent = []
+    for dock in bench.docks:
+        controls = [w for kind in kinds for w in dock.findChildren(kind)]
+        assert controls
+        for control in controls:
+            if isinstance(control, QScrollBar) or isinstance(control.parent(), QTableView):
+                continue
+            near: Any = control
+            while near is not dock and not near.toolTip():
+                near = near.parent()
+            if near is dock:
+                silent.append(f"{dock.title}: {type(control).__name__} {control.objectName()}")
+    assert not silent
 
 
 def test_two_images_keep_their_own_state(

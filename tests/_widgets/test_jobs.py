@@ -237,3 +237,26 @@ def test_numbers_of_numpy_pass_through(runner: JobRunner, qtbot: Any) -> None:
     runner.start("Counting", iter_of(np.arange(3)), done=values.append)
     qtbot.waitUntil(lambda: not runner.busy)
     np.testing.assert_array_equal(values[0], [0, 1, 2])
+
+
+def test_a_job_that_rests_takes_no_step_and_goes_on_or_stops(runner: JobRunner, qtbot: Any) -> None:
+    gate = Gate()
+    shown: list[JobStatus | None] = []
+    runner.status.connect(shown.append)
+    runner.start("Searching", gate.steps(), owner=gate)
+    assert runner.runs_for(gate, "Searching")
+    runner.pause()
+    assert runner.paused
+    assert shown[-1].progress.stage == "paused"
+    gate.go.set()
+    job = runner._running.job
+    job.join(0.1)
+    assert gate.steps_done <= 1, "it went on"
+    runner.pause(False)
+    qtbot.waitUntil(lambda: gate.steps_done > 2)
+    runner.pause()
+    runner.stop()
+    assert not runner.busy
+    assert not runner.paused
+    assert job.join(10)
+    assert gate.closed_in is not None

@@ -84,15 +84,23 @@ class Context(QObject):
     def run(self, title: str, image: OpenImage, command: Steps, **options: Any) -> bool:
         """Run a command of `image` as the one job of this viewer, and let it change the image.
 
-        `options` are those of `JobRunner.start`; ``done`` is called after the image has changed.
+        What the command yields besides progress changes the image on the way. `options` are those
+        of `JobRunner.start`; ``done`` is called after the image has changed.
         """
         then = options.pop("done", None)
+
+        def changed(events: list[Any]) -> None:
+            newest: dict[str, Any] = {}
+            for event in events:
+                newest |= event
+            image.update(**newest)
 
         def done(changes: Any) -> None:
             image.update(**changes)
             if then is not None:
                 then(changes)
 
+        options.setdefault("events", changed)
         return self.jobs.start(title, command, done=done, owner=image, **options)
 
     def run_quick(self, title: str, image: OpenImage, steps: Steps, **options: Any) -> None:

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import numpy as np
-from napari.settings import get_settings
-from napari.utils.theme import get_theme
 from numpy.typing import NDArray
-from qtpy import API_NAME
 from qtpy.QtCore import QSize
-from qtpy.QtGui import QColor, QPalette
+from qtpy.QtGui import QPalette
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
+from napari_samstar._widgets.plots import accent, paint_plot, pg
 from napari_samstar._widgets.qt import Signal
 from napari_samstar.measurements.histogram import Histogram
-
-# it would take the first binding that it finds
-os.environ.setdefault("PYQTGRAPH_QT_LIB", API_NAME)
-import pyqtgraph as pg
 
 __all__ = ["HistogramPlot"]
 
@@ -88,14 +81,8 @@ class HistogramPlot(QWidget):
 
     def _paint(self) -> None:
         palette = self.palette()
-        text = palette.color(QPalette.ColorRole.WindowText)
-        bar = QColor(get_theme(get_settings().appearance.theme).current.as_hex())
-        self._plot.setBackground(palette.color(QPalette.ColorRole.Window))
-        for side in ("bottom", "left"):
-            axis = self._plot.getAxis(side)
-            axis.setPen(text)
-            axis.setTextPen(text)
-        self._bars.setOpts(brush=bar, pen=palette.color(QPalette.ColorRole.Window))
+        text = paint_plot(self._plot, palette)
+        self._bars.setOpts(brush=accent(), pen=palette.color(QPalette.ColorRole.Window))
         shade = pg.mkColor(text)
         shade.setAlpha(25)
         self._range.setBrush(shade)

@@ -8,7 +8,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Literal
 
@@ -51,6 +51,8 @@ class Job:
         self._lock = threading.Lock()
         self._events: list[Any] = []
         self._stop = threading.Event()
+        self._going_on = threading.Event()
+        self._going_on.set()
         self._outcome: tuple[Literal["done", "stopped", "failed"], Any] | None = None
         # not a daemon: a thread inside PyTorch must not be cut off when Python ends
         self._thread = threading.Thread(target=self._work, name="samstar job")
@@ -62,6 +64,14 @@ class Job:
     def stop(self) -> None:
         """Ask to stop at the end of the present step."""
         self._stop.set()
+        self._going_on.set()
+
+    def pause(self, paused: bool = True) -> None:
+        """Rest after the present step, until this is called with False."""
+        if paused and not self._stop.is_set():
+            self._going_on.clear()
+        else:
+            self._going_on.set()
 
     @property
     def stopping(self) -> bool:
@@ -92,7 +102,7 @@ class Job:
                 pass
         outcome: tuple[Literal["done", "stopped", "failed"], Any] = ("stopped", None)
         try:
-            while not self._stop.is_set():
+            while self._going_on.wait() and not self._stop.is_set():
                 try:
                     self._put(next(steps))
                 except StopIteration as stop:
@@ -143,6 +153,8 @@ class _Running:
     events: Callable[[list[Any]], None] | None
     quiet: bool
     began: float
+    told: Progress = field(default_factory=lambda: Progress("starting", 0, 0))
+    paused_at: float | None = None
     stage_began: tuple[int, float, int] | None = None  # total, time and steps when it was first met
 
 
@@ -159,6 +171,8 @@ class JobRunner(QObject):
     status = Signal(object)
     #: Whether a job runs.
     busy_changed = Signal(bool)
+    #: Whether the running job rests.
+    paused_changed = Signal(bool)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -177,6 +191,34 @@ class JobRunner(QObject):
     def busy(self) -> bool:
         """Whether a job runs."""
         return self._running is not None
+
+    @property
+    def paused(self) -> bool:
+        """Whether the running job rests."""
+        return self._running is not None and self._running.paused_at is not None
+
+    def runs_for(self, owner: Any, title: str) -> bool:
+        """Whether the running job was begun for `owner` under `title`."""
+        running = self._running
+        return running is not None and running.owner is owner and running.title == title
+
+    def pause(self, paused: bool = True) -> None:
+        """Let the running job rest after its present step, or go on."""
+        running = self._running
+        if running is None or paused == self.paused:
+            return
+        running.job.pause(paused)
+        now = time.perf_counter()
+        if paused:
+            running.paused_at = now
+            told = running.told
+            self._tell(running, replace(told, stage="paused", message=""))
+        else:
+            if running.stage_began is not None and running.paused_at is not None:
+                total, began, done = running.stage_began
+                running.stage_began = total, began + now - running.paused_at, done
+            running.paused_at = None
+        self.paused_changed.emit(paused)
 
     def start(
         self,
@@ -282,7 +324,9 @@ class JobRunner(QObject):
             return
         told = next((e for e in reversed(events) if isinstance(e, Progress)), None)
         if told is not None:
-            self._tell(running, told)
+            running.told = told
+            if running.paused_at is None:
+                self._tell(running, told)
 
     def _hand_over(self, running: _Running, events: list[Any]) -> None:
         others = [event for event in events if not isinstance(event, Progress)]
@@ -316,6 +360,8 @@ class JobRunner(QObject):
             self._activity.close()
             self._activity = None
         self.status.emit(None)
+        if running.paused_at is not None:
+            self.paused_changed.emit(False)
         self.busy_changed.emit(False)
         if how == "done" and running.done is not None:
             try:
@@ -339,6 +385,8 @@ def _stop_all(jobs: list[Job]) -> None:
 
 def _seconds_left(running: _Running, progress: Progress) -> float | None:
     """Estimate from the pace since this count of steps began; None where that says nothing."""
+    if progress.stage == "paused":
+        return None
     now = time.perf_counter()
     known = running.stage_began
     if progress.total <= 1 or known is None or known[0] != progress.total:

@@ -19,12 +19,14 @@ __all__ = [
     "INDEX",
     "OF",
     "ROLE",
+    "STEP",
     "LayerData",
     "calibration_of",
     "image_layer",
     "label_colors",
     "labels_layer",
     "placed_like",
+    "placed_over",
     "same_selection",
     "show_scale_bar",
     "show_segmentation",
@@ -37,6 +39,8 @@ LayerData = tuple[Any, dict[str, Any], str]
 
 #: Keys in a layer's metadata: which image layer it belongs to, which frame of it, and as what.
 OF, INDEX, ROLE = "samstar_of", "samstar_index", "samstar_role"
+#: And how many of the image's pixels each of its own stands for, where that is not one.
+STEP = "samstar_step"
 
 # Okabe and Ito's colors, told apart with any color vision, and darker ones of the same
 _COLORS = (
@@ -85,6 +89,34 @@ def placed_like(layer: Any, index: tuple[int, ...] = ()) -> dict[str, Any]:
         "shear": layer.shear,
         "affine": layer.affine,
         "axis_labels": tuple(layer.axis_labels),
+    }
+
+
+def placed_over(
+    layer: Any, index: tuple[int, ...] = (), step: int = 1, extra: int = 1
+) -> dict[str, Any]:
+    """Options of a layer of every `step`-th pixel that lies on `layer`, with `extra` axes before.
+
+    The first pixel of it lies in the middle of the `step` x `step` pixels that it stands for.
+    """
+    options = placed_like(layer, index)
+    scale = np.asarray(layer.scale, float)
+    translate = np.asarray(options["translate"], float)
+    translate[-2:] += 0.5 * (step - 1) * scale[-2:]
+    scale[-2:] *= step
+    shear = np.eye(layer.ndim)
+    shear[np.triu_indices(layer.ndim, 1)] = layer.shear
+    squares = {}
+    for name, inner in (("rotate", layer.rotate), ("shear", shear)):
+        squares[name] = np.eye(extra + layer.ndim)
+        squares[name][extra:, extra:] = inner
+    return {
+        "scale": (*(1.0,) * extra, *scale),
+        "units": (*("pixel",) * extra, *options["units"]),
+        "translate": (*(0.0,) * extra, *translate),
+        "affine": layer.affine.expand_dims(list(range(extra))) if extra else layer.affine,
+        "axis_labels": (*("candidate",) * extra, *options["axis_labels"]),
+        **squares,
     }
 
 

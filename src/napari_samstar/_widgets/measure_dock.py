@@ -157,7 +157,7 @@ class MeasureDock(Dock):
         except SamStarError as err:
             show_error(str(err))
             return
-        self.run("Repeating a recipe on", OpenImage.segment_steps)
+        self.run("Repeating a recipe on", OpenImage.repeat_steps)
 
     def pick(self, position: tuple[float, ...]) -> None:
         """Select the row of the object at a position of the world."""

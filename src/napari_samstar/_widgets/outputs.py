@@ -15,6 +15,7 @@ from napari_samstar._widgets.layers import (
     INDEX,
     OF,
     ROLE,
+    STEP,
     label_colors,
     placed_like,
     same_selection,
@@ -52,7 +53,7 @@ class Outputs:
 
     def layer(self, image: OpenImage, role: str) -> Any:
         """Return the layer that plays `role` for `image`, or None."""
-        viewer, key = self._viewer(), self._key(image)
+        viewer, key = self._viewer(), self.key(image)
         if viewer is None or key is None:
             return None
         for layer in viewer.layers:
@@ -63,7 +64,7 @@ class Outputs:
 
     def image_layer(self, image: OpenImage) -> Any:
         """Return napari's layer of the image itself, or None."""
-        viewer, key = self._viewer(), self._key(image)
+        viewer, key = self._viewer(), self.key(image)
         return None if viewer is None or key is None else image_layer_of(viewer, key)
 
     def show(
@@ -89,7 +90,7 @@ class Outputs:
         Layer or None
             None where the image's layer is gone.
         """
-        viewer, key = self._viewer(), self._key(image)
+        viewer, key = self._viewer(), self.key(image)
         parent = self.image_layer(image)
         if viewer is None or key is None or parent is None:
             return None
@@ -100,10 +101,15 @@ class Outputs:
             if "features" in options:
                 layer.features = options["features"]
             return layer
-        metadata = {OF: key[0], INDEX: key[1], ROLE: role, **options.pop("metadata", {})}
+        metadata = {**self.metadata(key, role), **options.pop("metadata", {})}
         add = getattr(viewer, f"add_{kind}")
         with same_selection(viewer):
             return add(data, metadata=metadata, **placed_like(parent, key[1]), **options)
+
+    @staticmethod
+    def metadata(key: Key, role: str) -> dict[str, Any]:
+        """Return what marks a layer as one that plays `role` for the image of `key`."""
+        return {OF: key[0], INDEX: key[1], ROLE: role}
 
     def hide(self, image: OpenImage, role: str) -> None:
         """Remove the layer that plays `role`, if there is one."""
@@ -111,7 +117,8 @@ class Outputs:
         if viewer is not None and layer is not None:
             viewer.layers.remove(layer)
 
-    def _key(self, image: OpenImage) -> Key | None:
+    def key(self, image: OpenImage) -> Key | None:
+        """Return the key of an image; None where it is no longer open."""
         return next((k for k, one in self._session.images.items() if one is image), None)
 
     def _on_changed(self, image: OpenImage, names: frozenset[str]) -> None:
@@ -168,7 +175,7 @@ class Outputs:
 
     def _calibrate(self, image: OpenImage) -> None:
         """Give the image and all that lies on it the present pixel size."""
-        viewer, key = self._viewer(), self._key(image)
+        viewer, key = self._viewer(), self.key(image)
         if viewer is None or key is None:
             return
         source = image.state.source
@@ -176,7 +183,8 @@ class Outputs:
         for layer in list(viewer.layers):
             if key[0] not in (str(layer.unique_id), layer.metadata.get(OF)):
                 continue
-            scale = (*layer.scale[:-2], *size)
+            step = layer.metadata.get(STEP, 1)
+            scale = (*layer.scale[:-2], *(step * side for side in size))
             units = (*layer.units[:-2], *units_of(source.unit))
             if not np.array_equal(layer.scale, scale):
                 layer.scale = scale

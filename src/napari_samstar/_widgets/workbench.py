@@ -23,6 +23,7 @@ __all__ = ["DOCKS", "Workbench"]
 DOCKS: tuple[tuple[str, str], ...] = (
     ("micrograph_dock", "MicrographDock"),
     ("segment_dock", "SegmentDock"),
+    ("search_dock", "SearchDock"),
     ("correct_dock", "CorrectDock"),
     ("measure_dock", "MeasureDock"),
 )

@@ -23,13 +23,14 @@ from napari_samstar.pipeline.proposing import propose_steps
 from napari_samstar.pipeline.slow import SlowStage, slow_stage_steps, told_setting
 from napari_samstar.proposals.select import select
 from napari_samstar.recipe import ImageRecord, ModelRecord, Recipe
+from napari_samstar.rewards.base import RewardTerm
 from napari_samstar.rewards.priors import terms_for
 from napari_samstar.rewards.registry import make
 from napari_samstar.sam.base import model_hash
 from napari_samstar.search.events import SettingEvent
 from napari_samstar.search.pareto import Candidate
 from napari_samstar.search.schedule import journals
-from napari_samstar.settings import RunSettings
+from napari_samstar.settings import RunSettings, SelectSettings
 from napari_samstar.types import (
     Micrograph,
     Progress,
@@ -41,7 +42,14 @@ from napari_samstar.types import (
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["RunResult", "segment", "segment_steps"]
+__all__ = [
+    "RunResult",
+    "candidate_steps",
+    "journal_folder",
+    "rewards_of",
+    "segment",
+    "segment_steps",
+]
 
 
 @dataclass(frozen=True)
@@ -126,7 +134,7 @@ def segment_steps(
     settings = settings or RunSettings()
     prior = prior_in_pixels(settings.prior, micrograph)
     made = proposals
-    searches = _journals(store)
+    searches = journal_folder(store)
     if store is None and settings.search is not None and settings.search.slow_seconds:
         store = Store(disk_bytes=0)  # for this run: slow settings share what they can
     if made is None:
@@ -147,7 +155,6 @@ def segment_steps(
     front, candidate = None, None
     wanted = settings.search
     if wanted is not None and len(made):
-        extra = [make(name, **parameters) for name, parameters in settings.rewards]
         slow = None
         if wanted.slow_seconds:
             slow = yield from slow_stage_steps(micrograph, sam, settings, prior, made, store)
@@ -155,7 +162,7 @@ def segment_steps(
         search = optimize_steps(
             made,
             micrograph,
-            terms_for(settings.prior, micrograph, extra),
+            rewards_of(settings, micrograph),
             wanted,
             prior=settings.prior,
             base=chosen,
@@ -167,11 +174,52 @@ def segment_steps(
             journal.unlink(missing_ok=True)
         candidate = front.preferred(dict(settings.importances))
         chosen, made = front.settings(candidate), front.proposals(candidate)
+    return (yield from _finished(made, micrograph, sam, settings, chosen, front, candidate))
+
+
+def candidate_steps(
+    micrograph: Micrograph,
+    sam: Any,
+    settings: RunSettings,
+    front: SelectionFront,
+    candidate: Candidate,
+) -> Generator[Progress, None, RunResult]:
+    """Make a result of one candidate of a search, whoever chose it.
+
+    Parameters
+    ----------
+    micrograph, sam
+        The image that was searched, and its model or None.
+    settings : RunSettings
+        Of the search. The recipe repeats the search where it came to its end and prefers this
+        candidate, or else goes straight to the candidate's own settings.
+    front : SelectionFront
+        What the search found, or has found so far.
+    candidate : Candidate
+        One of it.
+    """
+    made, chosen = front.proposals(candidate), front.settings(candidate)
+    importances = {k: v for k, v in settings.importances if k in front.objectives}
+    repeats = settings.search is not None and bool(front.finished)
+    if not repeats or front.preferred(importances).index != candidate.index:
+        settings = settings.model_copy(update={"search": None, "select": chosen})
+    return (yield from _finished(made, micrograph, sam, settings, chosen, front, candidate))
+
+
+def _finished(
+    made: Proposals,
+    micrograph: Micrograph,
+    sam: Any,
+    settings: RunSettings,
+    chosen: SelectSettings,
+    front: SelectionFront | None,
+    candidate: Candidate | None,
+) -> Generator[Progress, None, RunResult]:
     yield Progress("selecting", 0, 1)
     selection = select(made, chosen)
     materials = None
     if settings.boost is not None:
-        boosting = with_count(settings.boost, prior)
+        boosting = with_count(settings.boost, prior_in_pixels(settings.prior, micrograph))
         selection = yield from boost_steps(
             selection, micrograph, boosting, preprocess=settings.preprocess
         )
@@ -184,12 +232,26 @@ def segment_steps(
     table = measure(labels, micrograph, materials)
     agreed = None
     if front is not None:
-        agreed = agreement(front, dict(settings.importances))
+        importances = {k: v for k, v in settings.importances if k in front.objectives}
+        agreed = agreement(front, importances)
         with_agreement(table, agreed.of_objects(labels))
     return RunResult(segmentation, table, selection, made, recipe, front, candidate, agreed)
 
 
-def _journals(store: Store | None) -> Path | None:
+def rewards_of(settings: RunSettings, micrograph: Micrograph) -> list[RewardTerm]:
+    """Rewards that a search goes by: the prior's and the others, less those that do not count.
+
+    Raises
+    ------
+    SamStarError
+        As `rewards.priors.terms_for` and `rewards.registry.make`.
+    """
+    extra = [make(name, **parameters) for name, parameters in settings.rewards]
+    terms = terms_for(settings.prior, micrograph, extra)
+    return [term for term in terms if term.name not in settings.without]
+
+
+def journal_folder(store: Store | None) -> Path | None:
     """Folder in which searches are recorded while they last; none where nothing is kept."""
     if store is None:
         return None
@@ -249,6 +311,7 @@ def _recipe(
         select=settings.select,
         search=settings.search,
         rewards=() if front is None else tuple((t.name, t.values()) for t in front.terms),
+        without=settings.without,
         importances=settings.importances,
         boost=settings.boost,
         prior=settings.prior,

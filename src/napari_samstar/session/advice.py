@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from napari_samstar.pipeline import RunResult
+    from napari_samstar.search.pareto import Candidate
+    from napari_samstar.session.found import Found
     from napari_samstar.session.image import ImageState
+    from napari_samstar.settings import Prior
 
-__all__ = ["headline", "next_step"]
+__all__ = ["difference", "headline", "known", "next_step"]
 
 
 def next_step(state: ImageState | None) -> str:
@@ -23,7 +27,8 @@ def next_step(state: ImageState | None) -> str:
         found = f"{count} object{'' if count == 1 else 's'} found."
         if count == 0:
             return f"{found} Widen the sizes, or try without the contrast."
-        return f"{found} Click one to see its row in Measure; export when you are content."
+        better = "" if state.front is not None else " Not all of them right? Try Search."
+        return f"{found} Click one to see its row in Measure; export when you are content.{better}"
     if state.source.pixel_size is None:
         return "Give the pixel size, if you know it, so that results are in nm. Then Prepare."
     if not state.ready:
@@ -44,4 +49,65 @@ def headline(result: RunResult) -> str:
         parts.append(f"median diameter {median:.3g} {unit.replace('um', 'µm')}")
     if summary["coverage"] is not None:
         parts.append(f"{100 * summary['coverage']:.3g} % covered")
+    return ", ".join(parts)
+
+
+def difference(found: Found, shown: Candidate, before: Candidate | None = None) -> str:
+    """Say how the candidate that is shown differs from another, by default the default settings.
+
+    The largest changes come first; settings that do not matter for either are left out.
+    """
+    from napari_samstar.report.wording import describe
+
+    other = before or found.front.default
+    count = found.count(shown)
+    if other is None or other.index == shown.index:
+        return f"{_objects(count)}, with the default settings."
+    old, new = _in_use(other.genes), _in_use(shown.genes)
+    names = sorted(new, key=lambda name: -_change(old.get(name), new[name]))
+    text = describe(old, {name: new[name] for name in names}, found.count(other), count)
+    against = "the default settings" if before is None else "the one before"
+    return f"{_objects(count)}. Against {against}: {text}."
+
+
+def _objects(count: int) -> str:
+    return f"{count} object{'' if count == 1 else 's'}"
+
+
+def _in_use(genes: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what the reward layer replaces, or what it would take were it on."""
+    layered = genes.get("reward_layer", True)
+    always = ("amg.min_mask_region_area", "reward_layer")
+    unused = "amg." if layered else "reward_layer."
+    return {k: v for k, v in genes.items() if k in always or not k.startswith(unused)}
+
+
+def _change(old: Any, new: Any) -> float:
+    """Size of a change, 0 to 1; what is no number changes wholly or not at all."""
+    if isinstance(old, int | float) and isinstance(new, int | float):
+        return abs(new - old) / max(abs(new), abs(old), 1e-9)
+    return float(old != new)
+
+
+def known(prior: Prior) -> str:
+    """Say what is known of the objects in a phrase; empty where nothing is."""
+    parts = []
+    if prior.diameter is not None:
+        (low, high), unit = prior.diameter, prior.size_unit.replace("um", "µm")
+        parts.append(
+            f"at least {low:g} {unit}"
+            if high >= 1e6
+            else f"{low:g} to {high:g} {unit}"
+            if low
+            else f"at most {high:g} {unit}"
+        )
+    if prior.shape is not None:
+        parts.append(prior.shape)
+    if prior.polarity is not None:
+        parts.append("darker than around" if prior.polarity == "dark" else "brighter than around")
+    if prior.coverage is not None:
+        low, high = prior.coverage
+        parts.append(f"filling {100 * low:g} to {100 * high:g} %")
+    if prior.count is not None:
+        parts.append(f"{prior.count[0]} to {prior.count[1]} of them")
     return ", ".join(parts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
@@ -11,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 from psygnal import Signal
 
-from napari_samstar.session import correct_steps, steps
+from napari_samstar.session import correct_steps, searching, steps
 from napari_samstar.session.corrections import KEEP, Corrections
+from napari_samstar.session.found import Found
 from napari_samstar.session.source import ImageSource
 from napari_samstar.session.tools import NO_MODEL, Tools
-from napari_samstar.settings import Prior, RunSettings, SelectSettings, Settings
+from napari_samstar.settings import Prior, RunSettings, SearchSettings, SelectSettings, Settings
 from napari_samstar.types import Progress, Proposals, SamStarError, Selection
 
 if TYPE_CHECKING:
@@ -25,13 +27,15 @@ if TYPE_CHECKING:
     from napari_samstar.pipeline import RunResult
     from napari_samstar.proposals.clicked import Prompter
     from napari_samstar.recipe import Recipe
+    from napari_samstar.search.pareto import Candidate
 
 __all__ = ["Changes", "Command", "ImageState", "OpenImage", "Prepared"]
 
 #: New values for fields of `ImageState`: what every command returns.
 Changes = Mapping[str, Any]
-#: A command at work. Whoever drives it to its end hands what it returns to `OpenImage.update`.
-Command = Generator[Progress, None, Changes]
+#: A command at work. Whoever drives it to its end hands what it returns to `OpenImage.update`, and
+#: what it yields besides `Progress`, too: changes on the way.
+Command = Generator[Any, None, Changes]
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,12 +52,15 @@ class Prepared:
         See `ImageState.inputs`.
     prior : Prior
         What was known then, in pixels: it chose where the network was asked.
+    lock : Lock
+        Held by whoever selects: the table fills in what it measures as it is asked.
     """
 
     proposals: Proposals
     sam: Any
     made_from: tuple[Any, ...]
     prior: Prior
+    lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,10 +81,14 @@ class ImageState:
         What the network made of it; it may be of older settings, see `ready`.
     result : RunResult or None
         Label image, table and recipe.
-    front : Any
-        Candidates of a search, best compromises first.
-    candidate : Any
+    search : SearchSettings
+        Of the next search.
+    front : Found or None
+        Candidates of a search.
+    candidate : Candidate or None
         The one of them that is shown.
+    pinned : bool
+        Whether a person chose it, rather than the importances.
     corrections : Corrections or None
         Edits of the result's objects, once they have begun.
     prompter : Prompter or None
@@ -92,8 +103,10 @@ class ImageState:
     device: str = "auto"
     prepared: Prepared | None = None
     result: RunResult | None = None
-    front: Any = None
-    candidate: Any = None
+    search: SearchSettings = field(default_factory=SearchSettings)
+    front: Found | None = None
+    candidate: Candidate | None = None
+    pinned: bool = False
     corrections: Corrections | None = None
     prompter: Prompter | None = None
     prompts_from: tuple[Any, ...] = ()
@@ -146,8 +159,11 @@ class OpenImage:
     def update(self, **changes: Any) -> None:
         """Replace fields of the state; what stays equal is not told of.
 
-        Corrections belong to one result: with another they end, unless they come with it.
+        With a new `front` comes the candidate of it that is shown, where none is given. Corrections
+        belong to one result: with another they end, unless they come with it.
         """
+        if changes.get("front") is not None and "candidate" not in changes:
+            changes |= self._shown_on(changes["front"])
         if changes.get("corrections") is KEEP:
             changes["corrections"] = self.state.corrections
         elif "result" in changes and changes["result"] is not self.state.result:
@@ -195,8 +211,38 @@ class OpenImage:
     def use_recipe(self, recipe: Recipe) -> None:
         """Take over the settings and the model of a result, so that it can be repeated."""
         self.update(
-            settings=recipe.run_settings(), model=recipe.model.name if recipe.model else NO_MODEL
+            settings=recipe.run_settings(),
+            model=recipe.model.name if recipe.model else NO_MODEL,
+            search=recipe.search or self.state.search,
         )
+
+    @property
+    def importances(self) -> dict[str, float]:
+        """Importance of each objective that somebody has set."""
+        return dict(self.state.settings.importances)
+
+    def set_importance(self, objective: str, value: float) -> None:
+        """Say how important an objective is; the preferred candidate is shown at once."""
+        changed = {**self.importances, objective: value}
+        settings = self.state.settings.model_copy(update={"importances": tuple(changed.items())})
+        found = self.state.front
+        shown = {} if found is None else {"candidate": found.preferred(changed), "pinned": False}
+        self.update(settings=settings, **shown)
+
+    def show(self, candidate: Candidate | None) -> None:
+        """Show a candidate that a person chose; None goes back to the preferred one."""
+        found = self.state.front
+        if candidate is not None:
+            self.update(candidate=candidate, pinned=True)
+        elif found is not None:
+            self.update(candidate=found.preferred(self.importances), pinned=False)
+
+    def _shown_on(self, found: Found) -> dict[str, Any]:
+        pinned = self.state.candidate if self.state.pinned else None
+        kept = None if pinned is None else found.follow(pinned)
+        if kept is not None:
+            return {"candidate": kept, "pinned": True}
+        return {"candidate": found.preferred(self.importances), "pinned": False}
 
     def prepare_steps(self) -> Command:
         """Let the network look at the image; returns `prepared`."""
@@ -204,7 +250,24 @@ class OpenImage:
 
     def segment_steps(self) -> Command:
         """Rank, select and measure; prepares first where that is not done. Returns `result`."""
+        quick = self.state.settings.model_copy(update={"search": None})
+        return steps.segment(replace(self.state, settings=quick), self.tools)
+
+    def repeat_steps(self) -> Command:
+        """Do all that the settings say, a search included; returns `result`."""
         return steps.segment(self.state, self.tools)
+
+    def search_steps(self) -> Command:
+        """Search for better settings; `front` comes as it fills, and prepares first if need be."""
+        return searching.search(self.state, self.tools)
+
+    def take_steps(self) -> Command:
+        """Make the result of the candidate that is shown; returns `result`."""
+        return searching.take(self.state)
+
+    def agreement_steps(self) -> Generator[Progress, None, NDArray[np.float32] | None]:
+        """Count where the best candidates agree: the share of them, (h, w), 0 to 1."""
+        return searching.agree(self.state)
 
     def measure_steps(self, labels: NDArray[Any]) -> Command:
         """Measure a label image that was corrected; returns `result`."""

@@ -25,6 +25,7 @@ __all__ = [
     "export",
     "measure",
     "prepare",
+    "prior_of",
     "recalibrate",
     "reopen",
     "seconds_to_prepare",
@@ -44,7 +45,7 @@ def prepare(state: ImageState, tools: Tools) -> _Changes:
     sam = yield from tools.model_steps(state.model, state.device)
     from napari_samstar.pipeline import propose_steps
 
-    settings, prior = state.settings, _in_pixels(state)
+    settings, prior = state.settings, prior_of(state)
     proposing = propose_steps(
         micrograph,
         sam,
@@ -64,18 +65,19 @@ def prepare(state: ImageState, tools: Tools) -> _Changes:
     # what came from the cache took no time: the slowest run says most
     which = (state.model, state.device)
     tools.pace[which] = (view, max(pace, tools.pace.get(which, (view, 0.0))[1]))
-    return {"prepared": Prepared(proposals, sam, state.inputs, prior)}
+    prepared = Prepared(proposals, sam, state.inputs, prior)
+    return {"prepared": prepared, "front": None, "candidate": None, "pinned": False}
 
 
 def segment(state: ImageState, tools: Tools) -> _Changes:
-    """Segment by the fixed ranking, exactly as `samstar run` does; returns `result`."""
+    """Segment as `samstar run` does with the same settings; returns `result`."""
     yield Progress("reading", 0, 1)
     micrograph = state.source.micrograph
     sam = yield from tools.model_steps(state.model, state.device)
     from napari_samstar.pipeline import segment_steps
     from napari_samstar.session.image import Prepared
 
-    prior = _in_pixels(state)
+    prior = prior_of(state)
     made = state.prepared if state.ready else None
     if made is not None and made.prior != prior:
         made = None  # what is known also chooses where the network is asked
@@ -91,7 +93,8 @@ def segment(state: ImageState, tools: Tools) -> _Changes:
         segmenting = overall(segmenting, expected(micrograph.shape, state.settings, view))
     result = yield from segmenting
     prepared = made or Prepared(result.proposals, sam, state.inputs, prior)
-    return {"prepared": prepared, "result": result, "front": result.front}
+    changes = {"prepared": prepared, "result": result, "candidate": None, "pinned": False}
+    return changes if made is not None else {**changes, "front": None}
 
 
 def measure(state: ImageState, labels: NDArray[Any]) -> _Changes:
@@ -192,7 +195,14 @@ def _read_labels(path: Path) -> NDArray[np.int32]:
         ) from err
 
 
-def _in_pixels(state: ImageState) -> Prior:
+def prior_of(state: ImageState) -> Prior:
+    """Return what is known, lengths in pixels.
+
+    Raises
+    ------
+    SamStarError
+        If sizes are physical and the pixel size is unknown.
+    """
     from napari_samstar.pipeline.optimizing import prior_in_pixels
 
     prior = state.settings.prior

@@ -1,0 +1,162 @@
+"""The trade-off between two rewards: every candidate a point, and the ones worth knowing marked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from qtpy.QtCore import QPointF, QSize
+from qtpy.QtWidgets import QVBoxLayout, QWidget
+
+from napari_samstar._widgets.plots import accent, paint_plot, pg
+from napari_samstar._widgets.qt import Signal
+from napari_samstar.search.pareto import Candidate, Front
+
+__all__ = ["ParetoPlot"]
+
+# told apart by shape as well as by color
+_MARKS = {"default": "s", "knee": "d", "preferred": "star"}
+_SIZES = {"default": 11, "knee": 13, "preferred": 17}
+_COLORS = {"default": "#56b4e9", "knee": "#009e73", "preferred": "#e69f00"}
+_REACH = 12.0  # a click this near, screen px, means a point
+
+
+class ParetoPlot(QWidget):
+    """Points that grow in number while a search runs; a click tells the nearest on the front."""
+
+    #: The candidate that was clicked.
+    clicked = Signal(object)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._plot = pg.PlotWidget()
+        self._plot.setMenuEnabled(False)
+        self._plot.hideButtons()
+        self._plot.setMouseEnabled(x=False, y=False)
+        self._plot.scene().sigMouseClicked.connect(self._on_clicked)
+        self._beaten = pg.ScatterPlotItem(size=4, pen=None)
+        self._front = pg.ScatterPlotItem(size=8)
+        self._marks = {
+            name: pg.ScatterPlotItem(symbol=symbol, size=_SIZES[name], pen=None)
+            for name, symbol in _MARKS.items()
+        }
+        self._shown = pg.ScatterPlotItem(size=19, brush=None)
+        for item in (self._beaten, self._front, *self._marks.values(), self._shown):
+            self._plot.addItem(item)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._plot)
+        self.setToolTip(
+            "Each point is one way to segment the image; right and up is better. Those in color "
+            "are the best compromises: click one to see it. Star: preferred by your importances. "
+            "Diamond: the knee, beyond which a little gain costs much. Square: the default "
+            "settings. Ring: what is shown."
+        )
+        self._candidates: tuple[Candidate, ...] = ()
+        self._points = np.zeros((0, 2))
+        self._all = np.zeros((0, 2))
+        self._paint()
+
+    def sizeHint(self) -> QSize:
+        """Leave room for the rewards."""
+        return QSize(300, 210)
+
+    def minimumSizeHint(self) -> QSize:
+        """Stay readable."""
+        return QSize(150, 160)
+
+    def show_front(
+        self,
+        front: Front,
+        axes: tuple[str, str],
+        names: tuple[str, str],
+        preferred: Candidate | None,
+        shown: Candidate | None,
+    ) -> None:
+        """Draw all candidates of a search.
+
+        Parameters
+        ----------
+        front : Front
+            What was found so far.
+        axes : (str, str)
+            Objectives to the right and upwards.
+        names : (str, str)
+            What they are called.
+        preferred, shown : Candidate or None
+            To be marked.
+        """
+        columns = [front.objectives.index(name) for name in axes]
+        self._candidates = front.candidates
+        self._points = front.rewards[:, columns]
+        rewards = np.array([c.rewards for c in front.evaluated], np.float64)
+        self._all = rewards.reshape(-1, len(front.objectives))[:, columns]
+        self._beaten.setData(pos=self._all)
+        self._front.setData(pos=self._points)
+        known = {
+            "default": front.default,
+            "knee": front.knee if front.candidates else None,
+            "preferred": preferred,
+        }
+        for name, candidate in known.items():
+            self._marks[name].setData(pos=self._place(candidate, columns))
+        self._shown.setData(pos=self._place(shown, columns))
+        for side, name in zip(("bottom", "left"), names, strict=True):
+            self._plot.setLabel(side, name)
+        low, high = self._all.min(axis=0, initial=1.0), self._all.max(axis=0, initial=0.0)
+        margin = np.maximum(0.06 * (high - low), 0.01)
+        self._plot.setXRange(low[0] - margin[0], high[0] + margin[0], padding=0)
+        self._plot.setYRange(low[1] - margin[1], high[1] + margin[1], padding=0)
+
+    def pixel_of(self, candidate: Candidate) -> QPointF:
+        """Where a candidate of the front stands in the plot's view, px."""
+        numbers = [c.index for c in self._candidates]
+        x, y = self._points[numbers.index(candidate.index)]
+        box = self._plot.getViewBox()
+        return QPointF(self._plot.mapFromScene(box.mapViewToScene(QPointF(x, y))))
+
+    @property
+    def viewport(self) -> Any:
+        """The widget that takes the clicks."""
+        return self._plot.viewport()
+
+    def changeEvent(self, event: Any) -> None:
+        """Follow the theme."""
+        super().changeEvent(event)
+        if event.type() in (event.Type.PaletteChange, event.Type.StyleChange):
+            self._paint()
+
+    def showEvent(self, event: Any) -> None:
+        """Follow the theme, which is known once the widget is in its window."""
+        super().showEvent(event)
+        self._paint()
+
+    @staticmethod
+    def _place(candidate: Candidate | None, columns: list[int]) -> Any:
+        if candidate is None:
+            return np.zeros((0, 2))
+        return np.array([[candidate.rewards[column] for column in columns]])
+
+    def _paint(self) -> None:
+        text = paint_plot(self._plot, self.palette())
+        faint = pg.mkColor(text)
+        faint.setAlpha(80)
+        self._beaten.setBrush(faint)
+        self._front.setBrush(accent())
+        self._front.setPen(pg.mkPen(text, width=0.5))
+        for name, item in self._marks.items():
+            item.setBrush(_COLORS[name])
+            item.setPen(pg.mkPen(text, width=1))
+        self._shown.setPen(pg.mkPen(text, width=2))
+
+    def _on_clicked(self, event: Any) -> None:
+        if not self._candidates:
+            return
+        box = self._plot.getViewBox()
+        width, height = box.viewPixelSize()
+        at = box.mapSceneToView(event.scenePos())
+        away = (self._points - [at.x(), at.y()]) / [width, height]
+        distance = np.hypot(*away.T)
+        nearest = int(np.argmin(distance))
+        if distance[nearest] <= _REACH:
+            self.clicked.emit(self._candidates[nearest])

@@ -1,0 +1,52 @@
+"""Single rewards as switches, by the question that they answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+from qtpy.QtWidgets import QCheckBox, QVBoxLayout, QWidget
+
+from napari_samstar._widgets.qt import Signal
+from napari_samstar._widgets.reward_rows import family_name
+
+__all__ = ["RewardTerms"]
+
+
+class RewardTerms(QWidget):
+    """A switch for each reward."""
+
+    #: Name of a reward, and whether it counts.
+    switched = Signal(str, bool)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._layout = QVBoxLayout(self)
+        self._layout.setContentsMargins(12, 0, 0, 0)
+        self._layout.setSpacing(2)
+        self._switches: dict[str, QCheckBox] = {}
+
+    def set_terms(self, families: Mapping[str, Sequence[tuple[str, bool]]]) -> None:
+        """Show the rewards of each family, and whether they count; nothing is told."""
+        wanted = [name for terms in families.values() for name, _ in terms]
+        if wanted != list(self._switches):
+            for switch in self._switches.values():
+                self._layout.removeWidget(switch)
+                switch.deleteLater()
+            self._switches = {}
+            for family, terms in families.items():
+                for name, _ in terms:
+                    switch = QCheckBox(f"{family_name(family)}: {name.replace('_', ' ')}")
+                    switch.setToolTip("Off: the next search does not ask for it.")
+                    switch.toggled.connect(partial(self.switched.emit, name))
+                    self._layout.addWidget(switch)
+                    self._switches[name] = switch
+        for terms in families.values():
+            for name, on in terms:
+                self._switches[name].blockSignals(True)
+                self._switches[name].setChecked(on)
+                self._switches[name].blockSignals(False)
+
+    def switch(self, name: str) -> QCheckBox:
+        """Return the switch of a reward."""
+        return self._switches[name]
