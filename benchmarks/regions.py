@@ -104,7 +104,7 @@ def measure_image(
     proposals = from_masks(found.runs, gray, "regions", found.persistence)
     row: dict[str, float | int] = {"best": best_per_object(found.runs, truth)}
     for name, given in (("ranked", prior), ("no prior", Prior())):
-        layer = RewardLayerSettings(prior=given)
+        layer = RewardLayerSettings(prior=given, learned=0.0, threshold=0.4)
         start = time.process_time()
         scores = score(proposals, layer)
         kept = select_ranked(proposals, np.arange(len(proposals)), scores, layer)

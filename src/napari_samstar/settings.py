@@ -32,6 +32,7 @@ __all__ = [
     "Settings",
     "SynthSettings",
     "TextureSettings",
+    "TrainQualitySettings",
     "TrainTextureSettings",
     "TrainTinySettings",
 ]
@@ -400,9 +401,17 @@ class RewardLayerSettings(Settings):
     agreement: Fraction = Field(
         0.5, description="Share lost where only regions, or only SAM, show a mask."
     )
-    threshold: float = Field(0.4, ge=0.0, le=1.0, description="Lowest score kept.")
+    learned: Fraction = Field(
+        1.0,
+        description="Share of the expected quality, in place of all of the above, in the score.",
+    )
+    threshold: float = Field(0.15, ge=0.0, le=1.0, description="Lowest score kept.")
     max_overlap: float = Field(
-        0.2, ge=0.0, le=1.0, description="Share of a mask that better ones may cover."
+        0.2,
+        ge=0.0,
+        le=1.0,
+        description="Share of a mask that better ones may cover.",
+        json_schema_extra={"search": {"high": 0.5}},
     )
 
 
@@ -703,6 +712,18 @@ class TrainTinySettings(Settings):
     )
     threads: int = Field(1, ge=1, le=256, description="CPU threads of each process.")
     device: str = Field("cpu", description="Where to train: cpu, cuda, mps.")
+
+
+class TrainQualitySettings(Settings):
+    """How the mask quality is learned from synthetic micrographs."""
+
+    even_scenes: int = Field(76, ge=1, le=10_000, description="Scenes of all kinds in turn.")
+    mix_scenes: int = Field(60, ge=0, le=10_000, description="More scenes, of many objects each.")
+    smallest_side: int = Field(240, ge=64, le=2048, description="Least height of a scene, px.")
+    largest_side: int = Field(560, ge=64, le=2048, description="Largest height of a scene, px.")
+    masks: int = Field(1800, ge=10, le=100_000, description="Masks drawn of each scene.")
+    trees: int = Field(300, ge=1, le=5000, description="Regression trees.")
+    seed: int = Field(0, ge=0, le=2**32 - 1, description="Seeds the trees.")
 
 
 class TrainTextureSettings(Settings):

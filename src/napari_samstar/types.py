@@ -202,7 +202,7 @@ class Measured(Protocol):
         ...
 
     def expected_objects(self) -> float:
-        """Sum of `quality` over the best masks on offer that do not overlap."""
+        """Sum of the squared `quality` of the best masks on offer that do not overlap."""
         ...
 
 

@@ -16,6 +16,7 @@ from napari_samstar.cli.demo import add_parser as add_demo
 from napari_samstar.cli.errors import FAILED, STOPPED, explain
 from napari_samstar.cli.evaluate import add_parser as add_evaluate
 from napari_samstar.cli.models import add_parser as add_models
+from napari_samstar.cli.quality import add_parser as add_quality
 from napari_samstar.cli.rewards import add_parser as add_rewards
 from napari_samstar.cli.run import add_parser as add_run
 from napari_samstar.cli.synth import add_parser as add_synth
@@ -50,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
         add_synth,
         add_train,
         add_texture,
+        add_quality,
         add_demo,
     ):
         add(commands)

@@ -153,7 +153,8 @@ def _source_steps(
     if "regions" in decode.sources:
         tables.append(found)
     if "prompted" in decode.sources:
-        layer = RewardLayerSettings(prior=prior)
+        # plain physics serves here: what is learned counts where all sources stand side by side
+        layer = RewardLayerSettings(prior=prior, learned=0.0, threshold=0.4)
         wanted = select_ranked(found, np.arange(len(found)), score(found, layer), layer)
         chosen = found.runs.take(wanted)
         plan = plan_prompts(chosen, shape, model.view, prompts)

@@ -16,7 +16,7 @@ from napari_samstar.proposals.segments import shapes
 from napari_samstar.runs import MaskRuns
 from napari_samstar.types import Proposals
 
-__all__ = ["NAMES", "column", "share_image"]
+__all__ = ["NAMES", "column", "image_of", "share_image"]
 
 _SHAPE = (
     "area",
@@ -125,11 +125,11 @@ def _shape_columns(proposals: Proposals) -> dict[str, NDArray[np.float64]]:
 
 def share_image(source: Proposals, other: Proposals) -> Proposals:
     """Give `other`, of the same image, what `source` knows of the image itself."""
-    other.columns["image"] = _image(source)
+    other.columns["image"] = image_of(source)
     return other
 
 
-def _image(proposals: Proposals) -> Any:
+def image_of(proposals: Proposals) -> Any:
     """Return image, its running sums and itself smoothed, all transposed, and its mean gradient."""
     if "image" not in proposals.columns:
         gray = proposals.gray
@@ -141,7 +141,7 @@ def _image(proposals: Proposals) -> Any:
 
 
 def _gray_columns(proposals: Proposals) -> dict[str, NDArray[np.float64]]:
-    turned, sums, f, average = _image(proposals)
+    turned, sums, f, average = image_of(proposals)
     table = _in_chunks(
         proposals.runs, lambda c, o: np.asarray(photometry(c, o, turned, sums, f, average))
     )

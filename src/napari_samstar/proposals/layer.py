@@ -13,16 +13,17 @@ from numpy.typing import NDArray
 
 from napari_samstar.proposals.columns import column
 from napari_samstar.proposals.overlaps import overlaps
+from napari_samstar.proposals.quality import of_size, quality
 from napari_samstar.settings import Prior, RewardLayerSettings
-from napari_samstar.types import Proposals, SamStarError
+from napari_samstar.types import Proposals
 
-__all__ = ["expected_objects", "quality", "score", "select_ranked"]
+__all__ = ["expected_objects", "score", "select_ranked"]
 
-# what one says of the coverage beforehand is a guess: masks may exceed its upper end by half
-_COVERAGE_SLACK = 1.5
+# what one says of the coverage beforehand is a guess, and wrong masks count, too: so the sum of
+# areas may be three times its upper end
+_COVERAGE_SLACK = 3.0
 
-# scores of the default layer at which every second mask is an object, and how fast that changes
-_EVEN_REGIONS, _EVEN_SAM, _EVEN_WIDTH = 0.58, 0.70, 0.06
+_LEAST = 0.1  # expected quality that counts among the objects expected in an image
 
 _TERMS = (
     "contrast",
@@ -39,8 +40,9 @@ _TERMS = (
 def score(proposals: Proposals, layer: RewardLayerSettings) -> NDArray[np.float32]:
     """Judge every mask by itself.
 
-    The score is the weighted mean of these terms, each 0 to 1: contrast c / (c + 1) with the ring
-    around, in the prior's polarity; edge e / (e + 2), where e is the fall of gray across the
+    The score is the expected quality (see `proposals.quality`) as far as ``layer.learned`` says,
+    and for the rest the weighted mean of these terms, each 0 to 1: contrast c / (c + 1) with the
+    ring around, in the prior's polarity; edge e / (e + 2), where e is the fall of gray across the
     outline in units of the image's mean gradient; support, the share of the outline where gray
     falls; solidity; circularity; size, the logarithm of the area over that of 2^16 px; predicted
     IoU (1/2 where no network made the mask); stability (of regions: on how many methods agree; of
@@ -67,6 +69,9 @@ def score(proposals: Proposals, layer: RewardLayerSettings) -> NDArray[np.float3
     SamStarError
         If the prior's sizes are not in px (see `Prior.diameter_px`).
     """
+    possible = of_size(proposals, layer.prior)
+    if layer.learned == 1:
+        return quality(proposals, layer.prior)
     weights = np.array([getattr(layer, name) for name in _TERMS], np.float32)
     physics = _terms(proposals, layer.prior.polarity) @ weights / max(float(weights.sum()), 1e-9)
     predicted = np.clip(proposals.predicted_iou, 0, 1)
@@ -75,34 +80,20 @@ def score(proposals: Proposals, layer: RewardLayerSettings) -> NDArray[np.float3
         by_network, layer.trust * predicted + (1 - layer.trust) * physics, physics
     ).astype(np.float32)
     scores *= 1 - layer.agreement * (1 - _confirmed(proposals))
-    scores[~_of_size(proposals, layer)] = 0
+    if layer.learned > 0:
+        scores += np.float32(layer.learned) * (quality(proposals, layer.prior) - scores)
+    scores[~possible] = 0
     return scores
 
 
-def quality(proposals: Proposals, prior: Prior) -> NDArray[np.float32]:
-    """Return how likely each mask is an object, (N,) 0 to 1: one scale for all settings.
-
-    The default layer's score through a logistic curve, one for regions and one for SAM's masks,
-    that follows the share of masks with an object at IoU 0.5 on synthetic micrographs of all kinds.
-    """
-    key = ("quality", prior.key())
-    if key not in proposals.columns:
-        judged = score(proposals, RewardLayerSettings(prior=prior))
-        even = np.where(np.isnan(proposals.predicted_iou), _EVEN_REGIONS, _EVEN_SAM)
-        chance = 1 / (1 + np.exp((even - judged) / _EVEN_WIDTH))
-        proposals.columns[key] = np.where(judged > 0, chance, 0).astype(np.float32)
-    known: NDArray[np.float32] = proposals.columns[key]
-    return known
-
-
 def expected_objects(proposals: Proposals, prior: Prior) -> float:
-    """Sum of `quality` over the best masks that do not overlap; memoized."""
+    """Sum of the squared `quality` of the best masks that do not overlap; memoized."""
     key = ("expected_objects", prior.key())
     if key not in proposals.columns:
         worth = quality(proposals, prior)
-        layer = RewardLayerSettings(prior=prior, threshold=0.0)
+        layer = RewardLayerSettings(prior=prior, threshold=_LEAST)
         kept = select_ranked(proposals, np.arange(len(proposals)), worth, layer)
-        proposals.columns[key] = float(worth[kept].sum(dtype=np.float64))
+        proposals.columns[key] = float((worth[kept] ** 2).sum(dtype=np.float64))
     expected: float = proposals.columns[key]
     return expected
 
@@ -117,7 +108,9 @@ def _confirmed(proposals: Proposals) -> NDArray[np.float32]:
         groups = np.flatnonzero(by_network), np.flatnonzero(~by_network)
         alone = min(group.size for group in groups) == 0
         proposals.columns["confirmed"] = (
-            np.ones(len(proposals), np.float32) if alone else overlaps(proposals).best_iou(*groups)
+            np.ones(len(proposals), np.float32)
+            if alone
+            else overlaps(proposals).best_partner(*groups)[0]
         )
     known: NDArray[np.float32] = proposals.columns["confirmed"]
     return known
@@ -151,19 +144,6 @@ def _terms(proposals: Proposals, asked: str | None) -> NDArray[np.float32]:
     made = np.stack([terms[name] for name in _TERMS], axis=1).astype(np.float32)
     proposals.columns[key] = made
     return made
-
-
-def _of_size(proposals: Proposals, layer: RewardLayerSettings) -> NDArray[np.bool_]:
-    prior = layer.prior
-    diameter = column(proposals, "equivalent_diameter")
-    if prior.diameter is None:
-        return np.asarray(diameter > 0)
-    if prior.size_unit != "px":
-        raise SamStarError(
-            f"The prior gives sizes in {prior.size_unit}: convert them to px with "
-            "Prior.diameter_px before masks are judged."
-        )
-    return np.asarray((diameter >= prior.diameter[0]) & (diameter <= prior.diameter[1]))
 
 
 def select_ranked(

@@ -11,8 +11,9 @@ from numba import njit
 from numpy.typing import NDArray
 
 from napari_samstar.proposals.columns import column, share_image
-from napari_samstar.proposals.layer import expected_objects, quality
+from napari_samstar.proposals.layer import expected_objects
 from napari_samstar.proposals.overlaps import overlaps
+from napari_samstar.proposals.quality import quality
 from napari_samstar.proposals.table import from_masks
 from napari_samstar.runs import MaskRuns
 from napari_samstar.settings import Prior
@@ -110,7 +111,7 @@ class MeasuredRows:
         return quality(self._proposals, self._prior)[self._rows]
 
     def expected_objects(self) -> float:
-        """Sum of `quality` over the best masks on offer that do not overlap."""
+        """Sum of the squared `quality` of the best masks on offer that do not overlap."""
         expected = expected_objects(self._proposals, self._prior)
         if self._first is None:
             return expected

@@ -84,11 +84,12 @@ def _pairs_among(rows: Any, start: Any, size: Any, partner: Any, pixels: Any, pl
 def _best_iou(
     rows: Any, others: Any, sorted_areas: Any, ends: Any, offsets: Any, boxes: Any, areas: Any
 ) -> Any:
-    """Largest IoU of each mask with one of the other group; 0 where it is under one half.
+    """Largest IoU of each mask with one of the other group, and with which; 0, -1 under one half.
 
     `others` are sorted by area, so that only masks of half to twice the area are compared.
     """
     best = np.zeros(areas.size, np.float32)
+    which = np.full(areas.size, -1, np.int64)
     for i in rows:
         area = areas[i]
         low = np.searchsorted(sorted_areas, (area + 1) // 2)
@@ -106,8 +107,11 @@ def _best_iou(
             shared = shared_pixels(ends, offsets[i], offsets[i + 1], offsets[j], offsets[j + 1])
             iou = np.float32(shared / (area + areas[j] - shared))
             if iou >= 0.5:
-                best[i], best[j] = max(best[i], iou), max(best[j], iou)
-    return best
+                if iou > best[i]:
+                    best[i], which[i] = iou, j
+                if iou > best[j]:
+                    best[j], which[j] = iou, i
+    return best, which
 
 
 class Overlaps:
@@ -189,7 +193,9 @@ class Overlaps:
             )
         return first, second, shared
 
-    def best_iou(self, rows: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.float32]:
+    def best_partner(
+        self, rows: NDArray[np.int64], others: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Compare two groups of masks.
 
         Parameters
@@ -199,16 +205,19 @@ class Overlaps:
 
         Returns
         -------
-        (N,) float32
+        iou : (N,) float32
             For every mask of either group the largest IoU with one of the other group, 0 where that
             is under one half, and 0 for all other masks.
+        which : (N,) int64
+            The mask that it has that IoU with; -1 for none.
         """
         rows, others = rows[self._areas[rows] > 0], others[self._areas[others] > 0]
         others = others[np.argsort(self._areas[others], kind="stable")]
         sizes = self._areas[others]
-        return np.asarray(
-            _best_iou(rows, others, sizes, self._ends, self._offsets, self._boxes, self._areas)
+        iou, which = _best_iou(
+            rows, others, sizes, self._ends, self._offsets, self._boxes, self._areas
         )
+        return np.asarray(iou), np.asarray(which)
 
     def partners(self, row: int) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
         """Rows that share pixels with `row`, ascending, and the pixels shared."""

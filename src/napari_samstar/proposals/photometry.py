@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from napari_samstar.proposals.segments import segments
 
-__all__ = ["PHOTOMETRY", "mean_gradient", "photometry", "running_sums"]
+__all__ = ["PHOTOMETRY", "column_sums", "mean_gradient", "photometry", "running_sums"]
 
 #: Columns of `photometry`.
 PHOTOMETRY = ("mean", "std", "ring_mean", "ring_std", "edge", "flux", "support")
@@ -44,7 +44,7 @@ def running_sums(gray: NDArray[np.uint8]) -> NDArray[np.int64]:
 
 
 @njit(cache=True, nogil=True)
-def _sums(gray: Any, sums: NDArray[np.int64], x: int, a: int, b: int) -> tuple[int, int]:
+def column_sums(gray: Any, sums: NDArray[np.int64], x: int, a: int, b: int) -> tuple[int, int]:
     """Sum of gray and of its square over rows a:b of column x."""
     low, high = a // _STEP, b // _STEP
     s = sums[x, high, 0] - sums[x, low, 0]
@@ -143,7 +143,7 @@ def _ring(
         for sign, intervals, count in ((1, wide, n_wide), (-1, near, n_near)):
             for k in range(count):
                 a, b = intervals[k, 0], intervals[k, 1]
-                ds, dq = _sums(gray, sums, x0 + j, a, b)
+                ds, dq = column_sums(gray, sums, x0 + j, a, b)
                 n += sign * (b - a)
                 s += sign * ds
                 q += sign * dq
@@ -239,7 +239,7 @@ def photometry(
         q = 0.0
         for j in range(first.size - 1):
             for k in range(first[j], first[j + 1]):
-                ds, dq = _sums(gray, sums, x0 + j, top[k], bottom[k])
+                ds, dq = column_sums(gray, sums, x0 + j, top[k], bottom[k])
                 n += bottom[k] - top[k]
                 s += ds
                 q += dq

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from napari_samstar.rewards.base import Quality, Term, measured
 from napari_samstar.settings import Fraction
-from napari_samstar.types import Micrograph, Selection
+from napari_samstar.types import Measured, Micrograph, Selection
 
 __all__ = ["ExpectedQuality", "PredictedIou", "Stability"]
 
@@ -18,22 +18,24 @@ __all__ = ["ExpectedQuality", "PredictedIou", "Stability"]
 class ExpectedQuality(Term):
     """How many of the objects are expected to be found, against how many masks are kept.
 
-    ``score = (1 + b) S / (n + b N)``, S = sum of the quality of the n masks kept, N = sum of the
-    quality of the best masks on offer that do not overlap, which stands for the number of objects,
-    b = `missed`: the F score (van Rijsbergen, Information Retrieval, 1979; b is his beta squared)
-    in expectation, with quality for the chance that a mask is an object. A mask pays where its
+    ``score = (1 + b) S / (n + b N)``, S = sum of the squared quality of the n masks kept, each less
+    the share of it (of the smaller of the two) that a better mask covers, N = the same sum over the
+    best masks on offer that do not overlap, which stands for the number of objects, b = `missed`:
+    the F score (van Rijsbergen, Information Retrieval, 1979; b is his beta squared)
+    in expectation, with squared quality for the chance that a mask is an object: so the
+    two halves of an object do not count as much as the whole. A mask pays where its
     quality is above ``score / (1 + b)``. A spurious mask is deleted with a click, a missed object
     has to be drawn: so a miss counts more by default.
 
-    Bias: quality is the reward layer's judgement with its default weights. Where that is wrong for
-    a sample, this term is wrong in the same way.
+    Bias: quality was learned from synthetic micrographs (see `proposals.quality`). Where a sample is
+    unlike all of them, this term is wrong in the same way.
     """
 
     name: ClassVar[str] = "expected_quality"
     family: ClassVar[str] = "quality"
 
     missed: float = Field(
-        4.0, ge=0.01, le=100.0, description="How many spurious masks one missed object is worth."
+        40.0, ge=0.01, le=100.0, description="How many spurious masks one missed object is worth."
     )
 
     def score(self, selection: Selection, micrograph: Micrograph) -> float:
@@ -41,9 +43,20 @@ class ExpectedQuality(Term):
         if len(selection) == 0:
             return 0.0
         known = measured(selection)
-        found = float(known.quality().sum(dtype=np.float64))
+        found = float((known.quality() ** 2 * _unshared(known)).sum(dtype=np.float64))
         objects = max(known.expected_objects(), found)
         return (1 + self.missed) * found / (len(selection) + self.missed * objects)
+
+
+def _unshared(known: Measured) -> NDArray[np.float64]:
+    """Share of each mask that no better mask covers, (K,): two masks of one object count once."""
+    first, second, shared = known.pairs()
+    quality, area = known.quality(), known.column("area")
+    share = shared / np.maximum(np.minimum(area[first], area[second]), 1)
+    worse = np.where(quality[first] >= quality[second], second, first)
+    covered = np.zeros(len(quality))
+    np.maximum.at(covered, worse, np.minimum(share, 1))
+    return 1 - covered
 
 
 class _Confidence(Quality):

@@ -21,7 +21,7 @@ __all__ = ["importances_for", "terms_for"]
 
 # one objective judges masks as a whole; the others decide between candidates that it finds alike
 _LEADING = "quality"
-_OTHERS = 0.1
+_OTHERS = 0.005
 
 
 def terms_for(
@@ -96,7 +96,7 @@ def importances_for(objectives: Sequence[str]) -> dict[str, float]:
     Returns
     -------
     dict
-        Expected quality counts 1, what else there is 0.1; without it all count alike.
+        Expected quality counts 1, what else there is 0.005; without it all count alike.
     """
     leading = {_LEADING, ExpectedQuality.name}
     if not leading & set(objectives):

@@ -1,0 +1,139 @@
+"""Boosted regression trees as plain arrays: what was learned elsewhere, asked in milliseconds."""
+
+from __future__ import annotations
+
+import json
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from napari_samstar.types import SamStarError
+
+__all__ = ["Forest", "load_forest", "save_forest"]
+
+_ROWS = 2048  # handed to a thread at once
+
+
+@dataclass(frozen=True)
+class Forest:
+    """A sum of regression trees.
+
+    Parameters
+    ----------
+    names : tuple of str
+        What the columns are that the trees ask about.
+    base : float
+        Added to the sum.
+    roots : (T,) int32
+        First node of each tree; leaves are nodes whose `feature` is -1.
+    feature : (M,) int16
+        Column that each node asks about.
+    threshold : (M,) float32
+        Values up to this go left.
+    left, right : (M,) int32
+        Children.
+    missing_left : (M,) uint8
+        Whether NaN goes left.
+    value : (M,) float32
+        Of the leaves.
+    """
+
+    names: tuple[str, ...]
+    base: float
+    roots: NDArray[np.int32]
+    feature: NDArray[np.int16]
+    threshold: NDArray[np.float32]
+    left: NDArray[np.int32]
+    right: NDArray[np.int32]
+    missing_left: NDArray[np.uint8]
+    value: NDArray[np.float32]
+
+    def __call__(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Sum of all trees for each of `rows` (N, F), (N,) float32."""
+        rows = np.ascontiguousarray(rows, np.float32)
+        if rows.ndim != 2 or rows.shape[1] != len(self.names):
+            raise ValueError(f"These trees ask about {len(self.names)} columns, not {rows.shape}.")
+        nodes = (self.feature, self.threshold, self.left, self.right, self.missing_left, self.value)
+
+        def work(start: int) -> NDArray[np.float32]:
+            part = rows[start : start + _ROWS]
+            return np.asarray(_sum(part, self.base, self.roots, *nodes))
+
+        starts = range(0, len(rows), _ROWS)
+        with ThreadPoolExecutor(min(os.cpu_count() or 1, 4)) as pool:
+            parts = list(pool.map(work, starts))
+        return np.concatenate(parts) if parts else np.zeros(0, np.float32)
+
+
+@njit(cache=True, nogil=True)
+def _sum(
+    rows: Any,
+    base: float,
+    roots: Any,
+    feature: Any,
+    threshold: Any,
+    left: Any,
+    right: Any,
+    missing_left: Any,
+    value: Any,
+) -> Any:
+    out = np.empty(rows.shape[0], np.float32)
+    for i in range(rows.shape[0]):
+        total = base
+        for t in range(roots.size):
+            node = roots[t]
+            while feature[node] >= 0:
+                x = rows[i, feature[node]]
+                goes_left = missing_left[node] != 0 if np.isnan(x) else x <= threshold[node]
+                node = left[node] if goes_left else right[node]
+            total += value[node]
+        out[i] = total
+    return out
+
+
+_ARRAYS = ("roots", "feature", "threshold", "left", "right", "missing_left", "value")
+
+
+def save_forest(path: str | Path, forest: Forest) -> None:
+    """Write a forest as safetensors."""
+    from safetensors.numpy import save
+
+    from napari_samstar.atomic import write_bytes_atomic
+
+    arrays = {name: getattr(forest, name) for name in _ARRAYS}
+    about = {"names": json.dumps(forest.names), "base": repr(forest.base)}
+    write_bytes_atomic(Path(path), save(arrays, metadata=about))
+
+
+def load_forest(path: str | Path) -> Forest:
+    """Read what `save_forest` wrote.
+
+    Raises
+    ------
+    SamStarError
+        If the file is not such a forest, or damaged.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(str(path), framework="numpy") as file:
+            about = file.metadata() or {}
+            arrays = {name: file.get_tensor(name) for name in _ARRAYS}
+        forest = Forest(tuple(json.loads(about["names"])), float(about["base"]), **arrays)
+    except (SafetensorError, OSError, KeyError, ValueError) as err:
+        raise SamStarError(f"{path} holds no regression trees that can be read: {err}.") from err
+    size = forest.feature.size
+    inside = forest.feature >= 0
+    children = np.concatenate([forest.left[inside], forest.right[inside]])
+    parents = np.concatenate([np.flatnonzero(inside)] * 2)
+    # children follow their parents, so every walk ends
+    sound = (children > parents).all() and (children < size).all() and (forest.roots < size).all()
+    if not sound or (forest.feature >= len(forest.names)).any():
+        raise SamStarError(f"{path} holds damaged regression trees: load it again from its source.")
+    return forest

@@ -1,0 +1,71 @@
+"""How good each mask is expected to be: learned from synthetic micrographs, asked of real ones.
+
+The bundled trees were shown masks of synthetic scenes with their exact truth, and nothing else (see
+the card beside the weights and `pipeline.quality_training`).
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_samstar.proposals.columns import column
+from napari_samstar.proposals.evidence import evidence
+from napari_samstar.proposals.forest import Forest, load_forest
+from napari_samstar.settings import Prior
+from napari_samstar.types import Proposals, SamStarError
+
+__all__ = ["of_size", "quality", "quality_path"]
+
+
+def quality_path() -> Path:
+    """Where the weights lie that come with the package."""
+    return Path(__file__).resolve().parents[1] / "weights" / "samstar-quality.safetensors"
+
+
+@cache
+def _load(path: Path) -> Forest:
+    return load_forest(path)
+
+
+def quality(proposals: Proposals, prior: Prior) -> NDArray[np.float32]:
+    """Return each mask's expected IoU with the object that it shows, (N,) 0 to 1; memoized.
+
+    0 for masks whose equivalent diameter is outside the prior's range.
+
+    Parameters
+    ----------
+    proposals : Proposals
+        N masks.
+    prior : Prior
+        What is known; diameters must be in px.
+
+    Raises
+    ------
+    SamStarError
+        If the prior's sizes are not in px (see `Prior.diameter_px`).
+    """
+    key = ("quality", prior.key())
+    if key not in proposals.columns:
+        possible = of_size(proposals, prior)
+        found = np.zeros(len(proposals), np.float32)
+        found[possible] = _load(quality_path())(evidence(proposals, prior)[possible])
+        proposals.columns[key] = np.clip(found, 0, 1)
+    known: NDArray[np.float32] = proposals.columns[key]
+    return known
+
+
+def of_size(proposals: Proposals, prior: Prior) -> NDArray[np.bool_]:
+    """Whether each mask is within the prior's range of diameters, and not empty, (N,)."""
+    diameter = column(proposals, "equivalent_diameter")
+    if prior.diameter is None:
+        return np.asarray(diameter > 0)
+    if prior.size_unit != "px":
+        raise SamStarError(
+            f"The prior gives sizes in {prior.size_unit}: convert them to px with "
+            "Prior.diameter_px before masks are judged."
+        )
+    return np.asarray((diameter >= prior.diameter[0]) & (diameter <= prior.diameter[1]))
