@@ -17,6 +17,7 @@ import napari_samstar as ss
 from napari_samstar import synth
 from napari_samstar.cache import Store
 from napari_samstar.pipeline import RunResult, segment, segment_steps
+from napari_samstar.pipeline.quality_training import prior_of
 from napari_samstar.search.events import SettingEvent
 from napari_samstar.settings import PaceSettings
 from tests.models import small_sam
@@ -216,10 +217,11 @@ def test_a_killed_search_goes_on_to_the_same_front(particles: tuple, tmp_path: P
     assert [e.candidate for e in resumed] == [e.candidate for e in fresh]
 
 
-def test_expected_quality_asks_for_all_good_masks_and_no_others(particles: tuple) -> None:
-    micrograph, _ = particles
+def test_expected_quality_asks_for_all_good_masks_and_no_others() -> None:
+    scene = synth.generate("precipitates", (192, 224), seed=5)
+    micrograph = ss.Micrograph((scene.image * 255).astype(np.float32))
     p = ss.propose(micrograph)
-    prior = ss.Prior(diameter=(8, 60), polarity="dark")
+    prior = prior_of(scene.labels, p.gray)
     term = ss.rewards.make("expected_quality")
 
     def score(threshold: float) -> float:
@@ -227,7 +229,7 @@ def test_expected_quality_asks_for_all_good_masks_and_no_others(particles: tuple
         chosen = ss.SelectSettings(sources=("regions",), reward_layer=layer)
         return term.score(ss.select(p, chosen), micrograph)
 
-    few, sensible, all_there_is = score(0.6), score(0.4), score(0.0)
+    few, sensible, all_there_is = score(0.85), score(0.3), score(0.0)
     assert sensible > few
     assert sensible > all_there_is
     assert score(1.0) == 0.0  # nothing is kept

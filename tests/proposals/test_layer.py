@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -14,6 +16,13 @@ from napari_samstar.proposals.table import from_masks, join
 from napari_samstar.runs import MaskRuns
 from napari_samstar.settings import Prior, RewardLayerSettings
 from napari_samstar.types import Proposals, SamStarError
+
+PHYSICS = RewardLayerSettings(learned=0.0, threshold=0.4)
+
+
+def _physics(**changed: Any) -> RewardLayerSettings:
+    """Physics alone, without what was learned."""
+    return PHYSICS.model_copy(update=changed)
 
 
 def _disc(y: float, x: float, r: float) -> NDArray[np.bool_]:
@@ -34,7 +43,7 @@ def _scene(masks: list[NDArray[np.bool_]]) -> Proposals:
 def test_the_mask_on_the_object_scores_best() -> None:
     masks = [_disc(50, 40, 18), _disc(50, 40, 13), _disc(50, 40, 25), _disc(50, 48, 18)]
     masks.append(_disc(50, 70, 10))  # background
-    scores = score(_scene(masks), RewardLayerSettings())
+    scores = score(_scene(masks), PHYSICS)
     assert scores.argmax() == 0
     assert scores.argmin() == 4
     assert scores.dtype == np.float32
@@ -43,13 +52,13 @@ def test_the_mask_on_the_object_scores_best() -> None:
 
 def test_polarity_and_size_of_the_prior_decide() -> None:
     table = _scene([_disc(50, 40, 18), _disc(50, 100, 18)])
-    free = score(table, RewardLayerSettings())
+    free = score(table, PHYSICS)
     assert abs(free[0] - free[1]) < 0.1
-    bright = score(table, RewardLayerSettings(prior=Prior(polarity="bright")))
-    dark = score(table, RewardLayerSettings(prior=Prior(polarity="dark")))
+    bright = score(table, _physics(prior=Prior(polarity="bright")))
+    dark = score(table, _physics(prior=Prior(polarity="dark")))
     assert bright[0] > bright[1] + 0.1
     assert dark[1] > dark[0] + 0.1
-    small = score(table, RewardLayerSettings(prior=Prior(diameter=(5, 20))))
+    small = score(table, _physics(prior=Prior(diameter=(5, 20))))
     assert small.tolist() == [0, 0]
 
 
@@ -57,7 +66,7 @@ def test_sizes_in_nanometers_must_be_converted_first() -> None:
     table = _scene([_disc(50, 40, 18)])
     prior = Prior(diameter=(5, 20), size_unit="nm")
     with pytest.raises(SamStarError, match="nm"):
-        score(table, RewardLayerSettings(prior=prior))
+        score(table, _physics(prior=prior))
 
 
 def test_a_network_without_confidence_does_not_push_regions_aside() -> None:
@@ -68,7 +77,7 @@ def test_a_network_without_confidence_does_not_push_regions_aside() -> None:
     grid.stability[:] = 0.95
     grid.source[:] = 0
     table = join([grid, regions])
-    layer = RewardLayerSettings(predicted_iou=1.0)
+    layer = _physics(predicted_iou=1.0)
     kept = select_ranked(table, np.arange(2), score(table, layer), layer)
     assert kept.tolist() == [1]
 

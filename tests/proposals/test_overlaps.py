@@ -129,7 +129,7 @@ def test_groups_are_compared_by_their_best_match(seed: int, n: int) -> None:
     masks = make_masks(seed, n)
     mine = np.arange(n // 2)
     theirs = np.arange(n // 2, n)
-    best = overlaps(make_table(masks)).best_iou(mine, theirs)
+    best, which = overlaps(make_table(masks)).best_partner(mine, theirs)
     for here, there in ((mine, theirs), (theirs, mine)):
         for i in here:
             ious = [
@@ -137,3 +137,6 @@ def test_groups_are_compared_by_their_best_match(seed: int, n: int) -> None:
             ]
             most = max(ious, default=0.0)
             assert best[i] == pytest.approx(most if most >= 0.5 else 0.0)
+            assert (which[i] >= 0) == (most >= 0.5)
+            if most >= 0.5:
+                assert ious[list(there).index(which[i])] == pytest.approx(most)

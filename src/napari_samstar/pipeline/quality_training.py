@@ -53,12 +53,14 @@ def training_scene(number: int, settings: TrainQualitySettings) -> Scene:
 
 def prior_of(labels: NDArray[np.int32], gray: NDArray[np.uint8]) -> Prior:
     """Return what an operator would say of an image: true ranges, a quarter wider at either end."""
-    from skimage.measure import regionprops
+    from skimage import measure
+
+    regions: Any = measure.regionprops
 
     areas = np.bincount(labels.ravel())[1:]
     diameters = np.sqrt(4 / np.pi * areas[areas > 0])
     low, high = np.percentile(diameters, (1, 99))
-    large = [p for p in regionprops(labels)[:300] if p.area >= 30]
+    large = [p for p in regions(labels)[:300] if p.area >= 30]
     circularity = [min(1.0, 4 * np.pi * p.area / p.perimeter_crofton**2) for p in large]
     round_ = float(np.median(circularity)) if large else 0.8
     solid = float(np.median([p.solidity for p in large])) if large else 0.9

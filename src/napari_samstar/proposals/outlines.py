@@ -117,7 +117,7 @@ def outlines(
         if top.size == 0:
             continue
         sides = _sides(top, bottom, first, x0, width, height)
-        step = (sides.shape[0] - 1) // _MOST + 1
+        step = max(sides.shape[0] - 1, 0) // _MOST + 1
         n = 0
         for k in range(0, sides.shape[0], step):
             x, y, dx, dy = sides[k, 0], sides[k, 1], sides[k, 2], sides[k, 3]

@@ -27,8 +27,8 @@ class ExpectedQuality(Term):
     quality is above ``score / (1 + b)``. A spurious mask is deleted with a click, a missed object
     has to be drawn: so a miss counts more by default.
 
-    Bias: quality was learned from synthetic micrographs (see `proposals.quality`). Where a sample is
-    unlike all of them, this term is wrong in the same way.
+    Bias: quality was learned from synthetic micrographs (see `proposals.quality`). Where a sample
+    is unlike all of them, this term is wrong in the same way.
     """
 
     name: ClassVar[str] = "expected_quality"

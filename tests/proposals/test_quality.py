@@ -1,0 +1,125 @@
+"""The learned quality of masks on scenes that it was not learned from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from napari_samstar.io.preprocess import to_gray
+from napari_samstar.metrics.instances import instance_overlaps
+from napari_samstar.pipeline import propose
+from napari_samstar.pipeline.quality_training import prior_of, scene_rows, train_quality_steps
+from napari_samstar.proposals.evidence import NAMES, evidence
+from napari_samstar.proposals.quality import quality
+from napari_samstar.settings import DecodeSettings, Prior, TrainQualitySettings
+from napari_samstar.synth import Scene, generate
+from napari_samstar.types import Micrograph, Proposals, SamStarError
+from tests.models import small_sam
+
+
+def _masks(kind: str, seed: int) -> tuple[Proposals, Scene]:
+    scene = generate(kind, (192, 224), seed)
+    micrograph = Micrograph((255 * scene.image).astype(np.float32))
+    return propose(micrograph, None, DecodeSettings()), scene
+
+
+@pytest.fixture(scope="module")
+def precipitates() -> tuple[Proposals, Scene]:
+    return _masks("precipitates", 5)
+
+
+def _best_iou(proposals: Proposals, scene: Scene) -> np.ndarray:
+    first, _, iou, _, _ = instance_overlaps(proposals.runs, scene.labels)
+    best = np.zeros(len(proposals))
+    np.maximum.at(best, np.flatnonzero(proposals.runs.areas() > 0)[first], iou)
+    return best
+
+
+def test_quality_follows_the_true_iou(precipitates: tuple[Proposals, Scene]) -> None:
+    proposals, scene = precipitates
+    for prior in (prior_of(scene.labels, proposals.gray), Prior()):
+        found = quality(proposals, prior)
+        possible = found > 0
+        assert found.min() >= 0
+        assert found.max() <= 1
+        assert np.corrcoef(found[possible], _best_iou(proposals, scene)[possible])[0, 1] > 0.7
+
+
+def test_sizes_outside_the_prior_are_worth_nothing(precipitates: tuple[Proposals, Scene]) -> None:
+    proposals, _ = precipitates
+    found = quality(proposals, Prior(diameter=(10.0, 15.0)))
+    diameter = np.sqrt(4 / np.pi * proposals.runs.areas())
+    assert (found[(diameter < 10) | (diameter > 15)] == 0).all()
+    assert (found > 0).any()
+    with pytest.raises(SamStarError, match="nm"):
+        quality(proposals, Prior(diameter=(10.0, 15.0), size_unit="nm"))
+
+
+def test_an_inverted_image_with_the_opposite_prior_says_the_same(
+    precipitates: tuple[Proposals, Scene],
+) -> None:
+    proposals, _ = precipitates
+    inverted = type(proposals)(
+        **{
+            name: getattr(proposals, name)
+            for name in proposals.__dataclass_fields__
+            if name not in ("columns", "gray")
+        },
+        gray=255 - proposals.gray,
+    )
+    here = evidence(proposals, Prior(polarity="dark"))
+    there = evidence(inverted, Prior(polarity="bright"))
+    ranks = [NAMES.index("rank"), NAMES.index("ring_rank")]  # of gray levels, not of pixels
+    rest = np.delete(np.arange(len(NAMES)), ranks)
+    assert np.array_equal(np.isnan(here), np.isnan(there))
+    # quantiles round to other pixels from above than from below
+    difference = np.abs(np.nan_to_num(here) - np.nan_to_num(there))[:, rest]
+    assert np.median(difference, axis=0).max() < 0.1
+    assert (difference < 0.2).mean() > 0.999
+
+
+def test_scenes_are_drawn_alike_for_a_seed(precipitates: tuple[Proposals, Scene]) -> None:
+    proposals, scene = precipitates
+    x, y, w = scene_rows(proposals, scene.labels, 4, 200)
+    again = scene_rows(proposals, scene.labels, 4, 200)
+    assert np.array_equal(x, again[0], equal_nan=True)
+    assert np.array_equal(y, again[1])
+    assert x.shape == (len(y), len(NAMES))
+    assert (y > 0.4).mean() > 0.3
+    assert w.min() > 0
+
+
+def test_the_prior_of_a_scene_holds_its_objects() -> None:
+    scene = generate("nuclei", (192, 192), 3)
+    gray = to_gray(Micrograph((255 * scene.image).astype(np.float32)))
+    prior = prior_of(scene.labels, gray)
+    diameter = np.sqrt(4 / np.pi * np.bincount(scene.labels.ravel())[1:])
+    low, high = prior.diameter or (0, 0)
+    assert ((diameter >= low) & (diameter <= high)).mean() > 0.9
+    inside = scene.labels > 0
+    assert prior.coverage is not None
+    assert prior.coverage[0] < inside.mean() < prior.coverage[1]
+
+
+def test_learning_goes_on_where_it_was_interrupted(tmp_path: Path) -> None:
+    settings = TrainQualitySettings(
+        even_scenes=2, mix_scenes=0, smallest_side=200, largest_side=210, masks=60, trees=3
+    )
+    sam = small_sam(seed=1)
+    steps = train_quality_steps(sam, tmp_path, settings)
+    next(steps)
+    next(steps)  # the first scene is done
+    steps.close()
+    first = (tmp_path / "scene-0000.npz").stat().st_mtime_ns
+    steps = train_quality_steps(sam, tmp_path, settings)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as stop:
+            path = stop.value
+            break
+    assert (tmp_path / "scene-0000.npz").stat().st_mtime_ns == first
+    assert path.exists()
+    assert "held_out_r2" in (tmp_path / "samstar-quality.json").read_text()
