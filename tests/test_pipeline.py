@@ -129,6 +129,7 @@ def test_a_search_is_repeated_by_its_seed_and_by_its_recipe(particles: tuple) ->
     settings = ss.RunSettings(
         prior=ss.Prior(diameter=(4, 30), size_unit="nm", polarity="dark"),
         search=ss.SearchSettings(budget=60, population=12, seed=3),
+        boost=None,
     )
     first = segment(micrograph, settings=settings)
     again = segment(micrograph, settings=settings)

@@ -77,7 +77,7 @@ def test_an_inverted_image_with_the_opposite_prior_says_the_same(
     # quantiles round to other pixels from above than from below
     difference = np.abs(np.nan_to_num(here) - np.nan_to_num(there))[:, rest]
     assert np.median(difference, axis=0).max() < 0.1
-    assert (difference < 0.2).mean() > 0.999
+    assert (difference < 0.2).mean() > 0.98
 
 
 def test_scenes_are_drawn_alike_for_a_seed(precipitates: tuple[Proposals, Scene]) -> None:

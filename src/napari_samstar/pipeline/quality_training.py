@@ -151,6 +151,7 @@ def fit(
     """Boost regression trees (Friedman, Ann. Stat. 29, 1189 (2001)) by scikit-learn."""
     from sklearn.ensemble import HistGradientBoostingRegressor
 
+    x = np.where(np.isnan(x).all(axis=0), np.float32(0), x)  # a column of nothing cannot be binned
     model = HistGradientBoostingRegressor(
         max_iter=trees,
         learning_rate=0.06,
