@@ -38,7 +38,7 @@ def confidences(result: RunResult) -> dict[int, float]:
     if measured is not None:
         values = np.asarray(measured.quality(), np.float64)
     else:  # the booster cuts masks anew, but keeps where they came from
-        from napari_samstar.proposals.layer import quality
+        from napari_samstar.proposals.quality import quality
 
         prior = prior_in_pixels(result.recipe.prior, result.segmentation.micrograph)
         known = np.append(quality(result.proposals, prior), np.nan)  # -1: no mask lay there
