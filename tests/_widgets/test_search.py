@@ -97,7 +97,7 @@ def test_a_search_fills_plot_layers_and_table(
     np.testing.assert_array_equal(objects.data > 0, plane > 0)
     assert (layer.visible, objects.visible) == (True, False)
     assert viewer.layers.selection.active is film
-    assert "gainst the default settings" in searched._line.text()
+    assert "the default settings" in searched._line.text()
     searched.hide()
     assert (layer.visible, objects.visible) == (False, True)
 

@@ -21,7 +21,7 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "demo",
         help="segment a real micrograph that ships with the program",
-        description="Find the bubbles in an electron micrograph of a glass, measure and show them.",
+        description="Find bubbles and grains in an electron micrograph of a glass, measure and show them.",
     )
     parser.add_argument("--out", default="samstar-demo", metavar="DIR", help="(%(default)s)")
     parser.add_argument(
@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     from napari_samstar.settings import Prior, RunSettings
 
     start = time.perf_counter()
-    say(f"Segmenting {GLASS.name}: bubbles in a glass, scanning electron microscope.")
+    say(f"Segmenting {GLASS.name}: bubbles and grains in a glass, scanning electron microscope.")
     micrograph = load_micrograph(GLASS)
     settings = RunSettings(prior=Prior.from_toml(GLASS_PRIOR))
     steps = segment_steps(micrograph, load_model(DEFAULT_MODEL), settings, store=Store())
