@@ -21,7 +21,7 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "demo",
         help="segment a real micrograph that ships with the program",
-        description="Find bubbles and grains in an electron micrograph of a glass, and measure them.",
+        description="Find and measure bubbles and grains in an electron micrograph of a glass.",
     )
     parser.add_argument("--out", default="samstar-demo", metavar="DIR", help="(%(default)s)")
     parser.add_argument(
