@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from napari_samstar.proposals.columns import column, image_of
 from napari_samstar.proposals.outlines import QUANTILES, gradient_image, outlines
-from napari_samstar.proposals.overlaps import overlaps
+from napari_samstar.proposals.overlaps import other_kind
 from napari_samstar.proposals.photometry import running_sums
 from napari_samstar.settings import Prior
 from napari_samstar.types import SOURCES, Proposals
@@ -165,16 +165,12 @@ def _along_outlines(proposals: Proposals) -> NDArray[np.float32]:
 def _partners(
     proposals: Proposals, by_network: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Largest IoU with a mask of the other kind, and for regions that mask's predicted IoU."""
-    if "partners" not in proposals.columns:
-        network, regions = np.flatnonzero(by_network), np.flatnonzero(~by_network)
-        n = len(proposals)
-        like, trust = np.full(n, np.nan, np.float32), np.full(n, np.nan, np.float32)
-        if network.size and regions.size:
-            like, who = overlaps(proposals).best_partner(network, regions)
-            known = np.nan_to_num(proposals.predicted_iou)
-            trust = np.where(who >= 0, known[who], 0).astype(np.float32)
-            trust[network] = np.where(who >= 0, proposals.stability[who], 0)[network]
-        proposals.columns["partners"] = like, trust
-    found: tuple[NDArray[np.float32], NDArray[np.float32]] = proposals.columns["partners"]
-    return found
+    """Largest IoU with a mask of the other kind, and how sure that one is of itself, both (N,)."""
+    found = other_kind(proposals)
+    if found is None:
+        nothing = np.full(len(proposals), np.nan, np.float32)
+        return nothing, nothing
+    iou, which = found
+    # of a SAM mask its predicted IoU, of a region on how many methods agree
+    sure = np.where(by_network, proposals.predicted_iou, proposals.stability)
+    return iou, np.where(which >= 0, np.nan_to_num(sure)[which], 0).astype(np.float32)

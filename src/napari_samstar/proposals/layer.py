@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_samstar.proposals.columns import column
-from napari_samstar.proposals.overlaps import overlaps
+from napari_samstar.proposals.overlaps import other_kind, overlaps
 from napari_samstar.proposals.quality import of_size, quality
 from napari_samstar.settings import Prior, RewardLayerSettings
 from napari_samstar.types import Proposals
@@ -69,7 +69,6 @@ def score(proposals: Proposals, layer: RewardLayerSettings) -> NDArray[np.float3
     SamStarError
         If the prior's sizes are not in px (see `Prior.diameter_px`).
     """
-    possible = of_size(proposals, layer.prior)
     if layer.learned == 1:
         return quality(proposals, layer.prior)
     weights = np.array([getattr(layer, name) for name in _TERMS], np.float32)
@@ -82,7 +81,7 @@ def score(proposals: Proposals, layer: RewardLayerSettings) -> NDArray[np.float3
     scores *= 1 - layer.agreement * (1 - _confirmed(proposals))
     if layer.learned > 0:
         scores += np.float32(layer.learned) * (quality(proposals, layer.prior) - scores)
-    scores[~possible] = 0
+    scores[~of_size(proposals, layer.prior)] = 0
     return scores
 
 
@@ -99,21 +98,9 @@ def expected_objects(proposals: Proposals, prior: Prior) -> float:
 
 
 def _confirmed(proposals: Proposals) -> NDArray[np.float32]:
-    """Largest IoU of a region with a mask of SAM's, and of that with a region, (N,); memoized.
-
-    1 for all where there is but one kind.
-    """
-    if "confirmed" not in proposals.columns:
-        by_network = ~np.isnan(proposals.predicted_iou)
-        groups = np.flatnonzero(by_network), np.flatnonzero(~by_network)
-        alone = min(group.size for group in groups) == 0
-        proposals.columns["confirmed"] = (
-            np.ones(len(proposals), np.float32)
-            if alone
-            else overlaps(proposals).best_partner(*groups)[0]
-        )
-    known: NDArray[np.float32] = proposals.columns["confirmed"]
-    return known
+    """Largest IoU of each mask with one of the other kind, (N,); 1 where there is but one kind."""
+    found = other_kind(proposals)
+    return np.ones(len(proposals), np.float32) if found is None else found[0]
 
 
 def _terms(proposals: Proposals, asked: str | None) -> NDArray[np.float32]:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
 from napari_samstar.proposals.photometry import column_sums
-from napari_samstar.proposals.segments import segments
+from napari_samstar.proposals.segments import outline_sides, segments
 
 __all__ = ["QUANTILES", "gradient_image", "outlines"]
 
@@ -35,45 +33,6 @@ def gradient_image(f: NDArray[np.uint16], average: float) -> NDArray[np.uint8]:
             gy = (float(f[x, yb]) - float(f[x, ya])) / max(yb - ya, 1)
             out[x, y] = np.uint8(min(np.sqrt(gx * gx + gy * gy) * scale, 255.0))
     return out
-
-
-@njit(cache=True, nogil=True)
-def _sides(top: Any, bottom: Any, first: Any, x0: int, width: int, height: int) -> Any:
-    """All pixel sides of the outline: pixel inside (x, y) and the step outwards (dx, dy)."""
-    columns = first.size - 1
-    room = 2 * top.size
-    for k in range(top.size):
-        room += 2 * (bottom[k] - top[k])
-    out = np.empty((room, 4), np.int32)
-    n = 0
-    for j in range(columns):
-        x = x0 + j
-        for k in range(first[j], first[j + 1]):
-            if top[k] > 0:
-                out[n, 0], out[n, 1], out[n, 2], out[n, 3] = x, top[k], 0, -1
-                n += 1
-            if bottom[k] < height:
-                out[n, 0], out[n, 1], out[n, 2], out[n, 3] = x, bottom[k] - 1, 0, 1
-                n += 1
-            for side in range(-1, 2, 2):
-                c = j + side
-                if not 0 <= x0 + c < width:
-                    continue
-                b = first[c] if 0 <= c < columns else 0
-                b1 = first[c + 1] if 0 <= c < columns else 0
-                y = top[k]
-                while y < bottom[k]:
-                    while b < b1 and bottom[b] <= y:
-                        b += 1
-                    if b < b1 and top[b] <= y:
-                        y = bottom[b]
-                        continue
-                    stop = min(bottom[k], top[b]) if b < b1 else bottom[k]
-                    while y < stop:
-                        out[n, 0], out[n, 1], out[n, 2], out[n, 3] = x, y, side, 0
-                        n += 1
-                        y += 1
-    return out[:n]
 
 
 @njit(cache=True, nogil=True)
@@ -116,7 +75,7 @@ def outlines(
         top, bottom, first, x0 = segments(counts[offsets[i] : offsets[i + 1]], height)
         if top.size == 0:
             continue
-        sides = _sides(top, bottom, first, x0, width, height)
+        sides = outline_sides(top, bottom, first, x0, width, height)
         step = max(sides.shape[0] - 1, 0) // _MOST + 1
         n = 0
         for k in range(0, sides.shape[0], step):

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from napari_samstar.proposals.sharing import cells, partners, run_ends, shared_pixels
 from napari_samstar.types import Proposals
 
-__all__ = ["Overlaps", "overlaps"]
+__all__ = ["Overlaps", "other_kind", "overlaps"]
 
 # masks are looked up by a grid of cells that their boxes touch
 _LEAST_CELL, _MOST_CELLS = 16, 32  # px, and cells along the longer side
@@ -256,6 +256,28 @@ class Overlaps:
         self._pixels[self._used : self._used + n] = self._counted[:n]
         self._start[row], self._size[row] = self._used, n
         self._used += n
+
+
+def other_kind(
+    proposals: Proposals,
+) -> tuple[NDArray[np.float32], NDArray[np.int64]] | None:
+    """Each region's best match among SAM's masks and the other way round; memoized.
+
+    Returns
+    -------
+    iou : (N,) float32
+        Largest IoU with a mask of the other kind, 0 under one half.
+    which : (N,) int64
+        That mask; -1 for none. None in place of both where there is but one kind.
+    """
+    if "other_kind" not in proposals.columns:
+        by_network = ~np.isnan(proposals.predicted_iou)
+        network, regions = np.flatnonzero(by_network), np.flatnonzero(~by_network)
+        alone = not (network.size and regions.size)
+        found = None if alone else overlaps(proposals).best_partner(network, regions)
+        proposals.columns["other_kind"] = found
+    known: tuple[NDArray[np.float32], NDArray[np.int64]] | None = proposals.columns["other_kind"]
+    return known
 
 
 def overlaps(proposals: Proposals) -> Overlaps:

@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from napari_samstar.proposals.segments import segments
+from napari_samstar.proposals.segments import outline_sides, segments
 
 __all__ = ["PHOTOMETRY", "column_sums", "mean_gradient", "photometry", "running_sums"]
 
@@ -156,46 +156,21 @@ def _outline(
 ) -> tuple[float, float, float]:
     """Along the outline: mean gradient, mean fall outwards, share that falls minus that rises."""
     width, height = f.shape
-    columns = first.size - 1
-    sides = 0
+    sides = outline_sides(top, bottom, first, x0, width, height)
     total = 0.0
     fall = 0.0
     sign = 0
-    for j in range(columns):
-        x = x0 + j
-        for k in range(first[j], first[j + 1]):
-            for end in range(2):
-                y, out = (top[k], top[k] - 1) if end == 0 else (bottom[k] - 1, bottom[k])
-                if 0 <= out < height:
-                    step = float(f[x, y]) - float(f[x, out])
-                    sides += 1
-                    total += 0.5 * (_gradient(f, x, y) + _gradient(f, x, out))
-                    fall += step
-                    sign += int(step > strong) - int(step < -strong)
-            for side in range(-1, 2, 2):
-                c = j + side
-                if not 0 <= x0 + c < width:
-                    continue
-                b = first[c] if 0 <= c < columns else 0
-                b1 = first[c + 1] if 0 <= c < columns else 0
-                y = top[k]
-                while y < bottom[k]:
-                    while b < b1 and bottom[b] <= y:
-                        b += 1
-                    if b < b1 and top[b] <= y:
-                        y = bottom[b]
-                        continue
-                    stop = min(bottom[k], top[b]) if b < b1 else bottom[k]
-                    while y < stop:
-                        step = float(f[x, y]) - float(f[x0 + c, y])
-                        sides += 1
-                        total += 0.5 * (_gradient(f, x, y) + _gradient(f, x0 + c, y))
-                        fall += step
-                        sign += int(step > strong) - int(step < -strong)
-                        y += 1
-    if sides == 0:
+    for k in range(sides.shape[0]):
+        x, y = sides[k, 0], sides[k, 1]
+        u, v = x + sides[k, 2], y + sides[k, 3]
+        step = float(f[x, y]) - float(f[u, v])
+        total += 0.5 * (_gradient(f, x, y) + _gradient(f, u, v))
+        fall += step
+        sign += int(step > strong) - int(step < -strong)
+    n = sides.shape[0]
+    if n == 0:
         return 0.0, 0.0, 0.0
-    return total / sides, fall / sides, sign / sides
+    return total / n, fall / n, sign / n
 
 
 @njit(cache=True, nogil=True)

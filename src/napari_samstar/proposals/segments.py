@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-__all__ = ["SHAPE", "segments", "shapes"]
+__all__ = ["SHAPE", "outline_sides", "segments", "shapes"]
 
 #: Columns of `shapes`.
 SHAPE = (
@@ -79,6 +79,58 @@ def segments(counts: NDArray[np.uint32], height: int) -> tuple[Any, Any, Any, in
     for j in range(1, first.size):
         first[j] = max(first[j], first[j - 1])
     return top, bottom, first, x_min
+
+
+@njit(cache=True, nogil=True)
+def outline_sides(top: Any, bottom: Any, first: Any, x0: int, width: int, height: int) -> Any:
+    """Pixel sides of one mask's outline, those on the image's frame left out.
+
+    Parameters
+    ----------
+    top, bottom, first, x0
+        From `segments`.
+    width, height : int
+        Of the image, px.
+
+    Returns
+    -------
+    (S, 4) int32
+        Pixel inside, x and y, and the step outwards, dx and dy.
+    """
+    columns = first.size - 1
+    room = 2 * top.size
+    for k in range(top.size):
+        room += 2 * (bottom[k] - top[k])
+    out = np.empty((room, 4), np.int32)
+    n = 0
+    for j in range(columns):
+        x = x0 + j
+        for k in range(first[j], first[j + 1]):
+            if top[k] > 0:
+                out[n, 0], out[n, 1], out[n, 2], out[n, 3] = x, top[k], 0, -1
+                n += 1
+            if bottom[k] < height:
+                out[n, 0], out[n, 1], out[n, 2], out[n, 3] = x, bottom[k] - 1, 0, 1
+                n += 1
+            for side in range(-1, 2, 2):
+                c = j + side
+                if not 0 <= x0 + c < width:
+                    continue
+                b = first[c] if 0 <= c < columns else 0
+                b1 = first[c + 1] if 0 <= c < columns else 0
+                y = top[k]
+                while y < bottom[k]:
+                    while b < b1 and bottom[b] <= y:
+                        b += 1
+                    if b < b1 and top[b] <= y:
+                        y = bottom[b]
+                        continue
+                    stop = min(bottom[k], top[b]) if b < b1 else bottom[k]
+                    while y < stop:
+                        out[n, 0], out[n, 1], out[n, 2], out[n, 3] = x, y, side, 0
+                        n += 1
+                        y += 1
+    return out[:n]
 
 
 @njit(cache=True, nogil=True)

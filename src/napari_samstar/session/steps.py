@@ -139,14 +139,17 @@ def reopen(state: ImageState, recipe_path: str | Path) -> _Changes:
     micrograph = state.source.micrograph
     stem = Path(recipe_path).name.removesuffix(".recipe.json")
     labels = _read_labels(Path(recipe_path).with_name(f"{stem}.labels.tif"))
+    beside = Path(recipe_path).with_name(f"{stem}.materials.tif")
+    materials = _read_labels(beside) if beside.exists() else None
     import_engine()
     from napari_samstar.io.preprocess import to_gray
     from napari_samstar.measurements.table import measure as measured
     from napari_samstar.pipeline import RunResult
     from napari_samstar.proposals.table import empty
 
-    table = measured(labels, micrograph)
-    segmentation = Segmentation(labels, micrograph, recipe=recipe.model_dump(mode="json"))
+    table = measured(labels, micrograph, materials)
+    record = recipe.model_dump(mode="json")
+    segmentation = Segmentation(labels, micrograph, materials, recipe=record)
     none = empty(to_gray(micrograph, recipe.preprocess))
     model = recipe.model.name if recipe.model else NO_MODEL
     return {
