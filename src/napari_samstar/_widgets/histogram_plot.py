@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 from qtpy.QtCore import QSize
-from qtpy.QtGui import QPalette
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtGui import QColor, QPalette
 
-from napari_samstar._widgets.plots import accent, paint_plot, pg
+from napari_samstar._widgets.plots import Plot, accent, pg
 from napari_samstar._widgets.qt import Signal
 from napari_samstar.measurements.histogram import Histogram
 
 __all__ = ["HistogramPlot"]
 
 
-class HistogramPlot(QWidget):
+class HistogramPlot(Plot):
     """Bars in the colors of the theme, and a range that a person drags."""
 
     #: Lowest and highest value of the range, or None twice where it holds all.
@@ -25,22 +22,15 @@ class HistogramPlot(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self._plot = pg.PlotWidget()
-        self._plot.setMenuEnabled(False)
-        self._plot.hideButtons()
-        self._plot.setMouseEnabled(x=False, y=False)
         self._bars = pg.BarGraphItem(x0=[], x1=[], height=[])
-        self._plot.addItem(self._bars)
+        self.plot.addItem(self._bars)
         self._range = pg.LinearRegionItem(swapMode="sort")
         self._range.setZValue(10)
         self._range.sigRegionChanged.connect(self._on_range)
-        self._plot.addItem(self._range)
+        self.plot.addItem(self._range)
         self._edges: NDArray[np.float64] = np.zeros(0)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self._plot)
         self.setToolTip("Drag the edges of the shaded range: the table shows what lies within.")
-        self._paint()
+        self.paint()
 
     def sizeHint(self) -> QSize:
         """Leave room for the table."""
@@ -54,11 +44,11 @@ class HistogramPlot(QWidget):
         """Draw a histogram; the range holds all of it."""
         self._edges = counted.edges
         self._bars.setOpts(x0=counted.edges[:-1], x1=counted.edges[1:], height=counted.counts)
-        self._plot.setLabel("left", "objects")
+        self.plot.setLabel("left", "objects")
         low, high = float(counted.edges[0]), float(counted.edges[-1])
         margin = 0.03 * (high - low)
-        self._plot.setXRange(low - margin, high + margin, padding=0)
-        self._plot.setYRange(0, max(1, int(counted.counts.max(initial=0))), padding=0.05)
+        self.plot.setXRange(low - margin, high + margin, padding=0)
+        self.plot.setYRange(0, max(1, int(counted.counts.max(initial=0))), padding=0.05)
         self._range.blockSignals(True)
         self._range.setBounds((low - margin, high + margin))
         self._range.setRegion((low - margin, high + margin))
@@ -68,20 +58,10 @@ class HistogramPlot(QWidget):
         """Put the range where a person would have dragged it."""
         self._range.setRegion((low, high))
 
-    def changeEvent(self, event: Any) -> None:
-        """Follow the theme."""
-        super().changeEvent(event)
-        if event.type() in (event.Type.PaletteChange, event.Type.StyleChange):
-            self._paint()
-
-    def showEvent(self, event: Any) -> None:
-        """Follow the theme, which is known once the widget is in its window."""
-        super().showEvent(event)
-        self._paint()
-
-    def _paint(self) -> None:
+    def paint(self) -> QColor:
+        """Color the items."""
+        text = super().paint()
         palette = self.palette()
-        text = paint_plot(self._plot, palette)
         self._bars.setOpts(brush=accent(), pen=palette.color(QPalette.ColorRole.Window))
         shade = pg.mkColor(text)
         shade.setAlpha(25)
@@ -89,6 +69,7 @@ class HistogramPlot(QWidget):
         self._range.setHoverBrush(shade)
         for line in self._range.lines:
             line.setPen(pg.mkPen(text, width=2))
+        return text
 
     def _on_range(self) -> None:
         low, high = self._range.getRegion()

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 from qtpy.QtCore import QPointF, QSize
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtGui import QColor
 
-from napari_samstar._widgets.plots import accent, paint_plot, pg
+from napari_samstar._widgets.plots import Plot, accent, pg
 from napari_samstar._widgets.qt import Signal
 from napari_samstar.search.pareto import Candidate, Front
 
@@ -21,7 +21,7 @@ _COLORS = {"default": "#56b4e9", "knee": "#009e73", "preferred": "#e69f00"}
 _REACH = 12.0  # a click this near, screen px, means a point
 
 
-class ParetoPlot(QWidget):
+class ParetoPlot(Plot):
     """Points that grow in number while a search runs; a click tells the nearest on the front."""
 
     #: The candidate that was clicked.
@@ -29,11 +29,7 @@ class ParetoPlot(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self._plot = pg.PlotWidget()
-        self._plot.setMenuEnabled(False)
-        self._plot.hideButtons()
-        self._plot.setMouseEnabled(x=False, y=False)
-        self._plot.scene().sigMouseClicked.connect(self._on_clicked)
+        self.plot.scene().sigMouseClicked.connect(self._on_clicked)
         self._beaten = pg.ScatterPlotItem(size=4, pen=None)
         self._front = pg.ScatterPlotItem(size=8)
         self._marks = {
@@ -42,10 +38,7 @@ class ParetoPlot(QWidget):
         }
         self._shown = pg.ScatterPlotItem(size=19, brush=None)
         for item in (self._beaten, self._front, *self._marks.values(), self._shown):
-            self._plot.addItem(item)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self._plot)
+            self.plot.addItem(item)
         self.setToolTip(
             "Each point is one way to segment the image; right and up is better. Those in color "
             "are the best compromises: click one to see it. Star: preferred by your importances. "
@@ -55,7 +48,7 @@ class ParetoPlot(QWidget):
         self._candidates: tuple[Candidate, ...] = ()
         self._points = np.zeros((0, 2))
         self._all = np.zeros((0, 2))
-        self._paint()
+        self.paint()
 
     def sizeHint(self) -> QSize:
         """Leave room for the rewards."""
@@ -102,34 +95,23 @@ class ParetoPlot(QWidget):
             self._marks[name].setData(pos=self._place(candidate, columns))
         self._shown.setData(pos=self._place(shown, columns))
         for side, name in zip(("bottom", "left"), names, strict=True):
-            self._plot.setLabel(side, name)
+            self.plot.setLabel(side, name)
         low, high = self._all.min(axis=0, initial=1.0), self._all.max(axis=0, initial=0.0)
         margin = np.maximum(0.06 * (high - low), 0.01)
-        self._plot.setXRange(low[0] - margin[0], high[0] + margin[0], padding=0)
-        self._plot.setYRange(low[1] - margin[1], high[1] + margin[1], padding=0)
+        self.plot.setXRange(low[0] - margin[0], high[0] + margin[0], padding=0)
+        self.plot.setYRange(low[1] - margin[1], high[1] + margin[1], padding=0)
 
     def pixel_of(self, candidate: Candidate) -> QPointF:
         """Where a candidate of the front stands in the plot's view, px."""
         numbers = [c.index for c in self._candidates]
         x, y = self._points[numbers.index(candidate.index)]
-        box = self._plot.getViewBox()
-        return QPointF(self._plot.mapFromScene(box.mapViewToScene(QPointF(x, y))))
+        box = self.plot.getViewBox()
+        return QPointF(self.plot.mapFromScene(box.mapViewToScene(QPointF(x, y))))
 
     @property
     def viewport(self) -> Any:
         """The widget that takes the clicks."""
-        return self._plot.viewport()
-
-    def changeEvent(self, event: Any) -> None:
-        """Follow the theme."""
-        super().changeEvent(event)
-        if event.type() in (event.Type.PaletteChange, event.Type.StyleChange):
-            self._paint()
-
-    def showEvent(self, event: Any) -> None:
-        """Follow the theme, which is known once the widget is in its window."""
-        super().showEvent(event)
-        self._paint()
+        return self.plot.viewport()
 
     @staticmethod
     def _place(candidate: Candidate | None, columns: list[int]) -> Any:
@@ -137,8 +119,9 @@ class ParetoPlot(QWidget):
             return np.zeros((0, 2))
         return np.array([[candidate.rewards[column] for column in columns]])
 
-    def _paint(self) -> None:
-        text = paint_plot(self._plot, self.palette())
+    def paint(self) -> QColor:
+        """Color the items."""
+        text = super().paint()
         faint = pg.mkColor(text)
         faint.setAlpha(80)
         self._beaten.setBrush(faint)
@@ -148,11 +131,12 @@ class ParetoPlot(QWidget):
             item.setBrush(_COLORS[name])
             item.setPen(pg.mkPen(text, width=1))
         self._shown.setPen(pg.mkPen(text, width=2))
+        return text
 
     def _on_clicked(self, event: Any) -> None:
         if not self._candidates:
             return
-        box = self._plot.getViewBox()
+        box = self.plot.getViewBox()
         width, height = box.viewPixelSize()
         at = box.mapSceneToView(event.scenePos())
         away = (self._points - [at.x(), at.y()]) / [width, height]

@@ -9,12 +9,13 @@ from napari.settings import get_settings
 from napari.utils.theme import get_theme
 from qtpy import API_NAME
 from qtpy.QtGui import QColor, QPalette
+from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 # it would take the first binding that it finds
 os.environ.setdefault("PYQTGRAPH_QT_LIB", API_NAME)
 import pyqtgraph as pg
 
-__all__ = ["accent", "paint_plot", "pg"]
+__all__ = ["Plot", "accent", "pg"]
 
 
 def accent() -> QColor:
@@ -22,12 +23,44 @@ def accent() -> QColor:
     return QColor(get_theme(get_settings().appearance.theme).current.as_hex())
 
 
-def paint_plot(plot: Any, palette: QPalette) -> QColor:
-    """Give a plot the window's background, and its axes the color of text, which is returned."""
-    text = palette.color(QPalette.ColorRole.WindowText)
-    plot.setBackground(palette.color(QPalette.ColorRole.Window))
-    for side in ("bottom", "left"):
-        axis = plot.getAxis(side)
-        axis.setPen(text)
-        axis.setTextPen(text)
-    return text
+class Plot(QWidget):
+    """A plot that stays as it is under the mouse, and follows the theme.
+
+    A subclass adds its items to `self.plot` and gives them their colors in `paint`, which it calls
+    once they are there.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.plot = pg.PlotWidget()
+        self.plot.setMenuEnabled(False)
+        self.plot.hideButtons()
+        self.plot.setMouseEnabled(x=False, y=False)
+        for side in ("bottom", "left"):
+            # before there is a label: numbers are shown as they are, not in thousandths
+            self.plot.getAxis(side).enableAutoSIPrefix(False)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.plot)
+
+    def paint(self) -> QColor:
+        """Give the plot the window's background, and its axes the color of text, returned."""
+        palette = self.palette()
+        text = palette.color(QPalette.ColorRole.WindowText)
+        self.plot.setBackground(palette.color(QPalette.ColorRole.Window))
+        for side in ("bottom", "left"):
+            axis = self.plot.getAxis(side)
+            axis.setPen(text)
+            axis.setTextPen(text)
+        return text
+
+    def changeEvent(self, event: Any) -> None:
+        """Follow the theme."""
+        super().changeEvent(event)
+        if event.type() in (event.Type.PaletteChange, event.Type.StyleChange):
+            self.paint()
+
+    def showEvent(self, event: Any) -> None:
+        """Follow the theme, which is known once the widget is in its window."""
+        super().showEvent(event)
+        self.paint()
