@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 from napari.utils.notifications import Notification, notification_manager
+from tests.waiting import wait
 
 from napari_samstar._widgets.context import Context, context_of
 from napari_samstar.session.tools import NO_MODEL
@@ -44,7 +45,7 @@ def context(viewer: ViewerModel, qtbot: Any) -> Iterator[Context]:
     context = context_of(viewer)
     yield context
     context.close()
-    qtbot.waitUntil(lambda: not (context.jobs.busy or context.quick_jobs.busy))
+    wait(qtbot, context)
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from napari.layers import Labels
 from napari.utils.key_bindings import coerce_keybinding
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
+from tests.waiting import until, wait
 
 from napari_samstar import edits
 from napari_samstar._widgets.context import Context, context_of
@@ -23,22 +24,6 @@ from napari_samstar._widgets.marks import MARKS
 from napari_samstar._widgets.outputs import OBJECTS
 from napari_samstar.session.tools import NO_MODEL
 from napari_samstar.settings import DecodeSettings, Prior
-
-
-@pytest.fixture
-def discs(rng: np.random.Generator) -> np.ndarray:
-    """Nine dark discs of 16 px diameter."""
-    yy, xx = np.mgrid[:120, :120]
-    image = np.full((120, 120), 180.0)
-    for y in (20, 60, 100):
-        for x in (20, 60, 100):
-            image[(yy - y) ** 2 + (xx - x) ** 2 <= 64] = 60.0
-    return image + rng.normal(0.0, 3.0, image.shape)
-
-
-@pytest.fixture
-def viewer() -> ViewerModel:
-    return ViewerModel()
 
 
 @pytest.fixture
@@ -64,12 +49,8 @@ def page(viewer: ViewerModel, context: Context, qtbot: Any) -> CorrectDock:
     made = CorrectDock(viewer)
     qtbot.addWidget(made)
     made.show()
-    qtbot.waitUntil(lambda: context.image.state.corrections is not None)
+    until(qtbot, lambda: context.image.state.corrections is not None)
     return made
-
-
-def wait(qtbot: Any, context: Context) -> None:
-    qtbot.waitUntil(lambda: not (context.jobs.busy or context.quick_jobs.busy), timeout=250_000)
 
 
 def click(page: CorrectDock, y: float, x: float, plain: bool = True) -> None:
@@ -104,12 +85,12 @@ def test_two_clicks_merge_and_the_table_follows(
     assert shown(context)[20, 20] == shown(context)[20, 60] > 0
     np.testing.assert_array_equal(shown(context), found(context).labels)
     assert "1 correction, kept on disk" in page._count.text()
-    qtbot.waitUntil(lambda: len(context.image.state.result.table) == count - 1)
+    until(qtbot, lambda: len(context.image.state.result.table) == count - 1)
     page.press("undo")
     assert shown(context)[20, 20] != shown(context)[20, 60]
     page.press("redo")
     assert shown(context)[20, 20] == shown(context)[20, 60]
-    qtbot.waitUntil(lambda: len(context.image.state.result.table) == count - 1)
+    until(qtbot, lambda: len(context.image.state.result.table) == count - 1)
     np.testing.assert_array_equal(
         context.image.state.result.segmentation.labels, found(context).labels
     )
@@ -137,7 +118,7 @@ def test_an_object_that_is_missing_is_added_by_a_click(
     page.press("add")
     wait(qtbot, context)
     click(page, 60, 60)
-    qtbot.waitUntil(lambda: page._hand.suggestion is not None, timeout=60_000)
+    until(qtbot, lambda: page._hand.suggestion is not None)
     page.press("take")
     added = shown(context) == shown(context)[60, 60]
     assert shown(context)[60, 60] > 0
@@ -198,7 +179,7 @@ def test_what_cannot_be_meant_gets_a_sentence(
     before = shown(context).copy()
     act(page)
     if tool == "add" and "outside" in says:
-        qtbot.waitUntil(lambda: not page._answers.jobs.busy)
+        until(qtbot, lambda: not page._answers.jobs.busy)
     else:
         assert says in page._hint.text()
     np.testing.assert_array_equal(shown(context), before)
@@ -246,7 +227,7 @@ def test_other_data_in_the_layer_is_not_taken_for_a_stroke(
     before = found(context).labels.copy()
     layer = context.outputs.layer(context.image, OBJECTS)
     layer.data = np.ones((7, 7), np.int32)
-    qtbot.waitUntil(lambda: shown(context).shape == before.shape)
+    until(qtbot, lambda: shown(context).shape == before.shape)
     np.testing.assert_array_equal(shown(context), before)
     assert "taken back" in page._hint.text()
 
@@ -267,7 +248,7 @@ def test_strokes_of_naparis_brush_are_undone_with_the_rest(
     page.press("undo")
     np.testing.assert_array_equal(shown(context), before)
     layer.fill((20, 20), 0)
-    qtbot.waitUntil(lambda: len(found(context).done) == 1)
+    until(qtbot, lambda: len(found(context).done) == 1)
 
 
 def test_keys_leave_naparis_own_alone(
@@ -298,7 +279,7 @@ def test_corrections_of_last_time_are_offered_back(
     assert not page._offer.isVisible()
     viewer.add_image(discs.copy(), name="the same again")
     context.image.update(model=NO_MODEL)
-    qtbot.waitUntil(page._offer.isVisible)
+    until(qtbot, page._offer.isVisible)
     assert "1 correction of this image" in page._offer.text.text()
     context.correcting.bring_back(context.image)
     wait(qtbot, context)
@@ -338,7 +319,7 @@ def test_merge_and_add_in_a_real_window(
     wait(qtbot, context)
     page = next(dock for dock in bench.docks if isinstance(dock, CorrectDock))
     bench.pages.setCurrentIndex(bench.docks.index(page))
-    qtbot.waitUntil(lambda: context.image.state.corrections is not None)
+    until(qtbot, lambda: context.image.state.corrections is not None)
     canvas = viewer.window._qt_viewer.canvas.native
     viewer.reset_view()
     QTest.qWait(50)
@@ -372,7 +353,7 @@ def test_merge_and_add_in_a_real_window(
     QTest.keyClick(canvas, Qt.Key.Key_S)
     wait(qtbot, context)
     QTest.mouseClick(canvas, Qt.MouseButton.LeftButton, pos=spot(200, 200))
-    qtbot.waitUntil(lambda: page._hand.suggestion is not None, timeout=30_000)
+    until(qtbot, lambda: page._hand.suggestion is not None)
     QTest.keyClick(canvas, Qt.Key.Key_Return)
     added = shown(context) == shown(context)[200, 200]
     assert shown(context)[200, 200] > 0
@@ -394,12 +375,12 @@ def test_a_window_that_closes_in_the_middle_keeps_what_was_corrected(
     page = next(dock for dock in bench.docks if isinstance(dock, CorrectDock))
     bench.pages.setCurrentIndex(bench.docks.index(page))
     context.correcting.begin(image)
-    qtbot.waitUntil(lambda: image.state.corrections is not None)
+    until(qtbot, lambda: image.state.corrections is not None)
     corrections = image.state.corrections
     label = corrections.at(20, 20)
     context.correcting.do(image, lambda _: edits.Delete(label))
     page.press("add")  # a job is under way
     viewer.close()
-    qtbot.waitUntil(lambda: context.is_closed)
+    until(qtbot, lambda: context.is_closed)
     (offer,) = edits.recover(edits.journals_folder())
     assert (offer.corrections, offer.closed) == (1, True)

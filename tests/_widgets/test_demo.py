@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import tifffile
 from napari.components import ViewerModel
+from tests.waiting import until
 
 from napari_samstar import cli
 from napari_samstar._widgets.demo import open_demo
@@ -40,7 +41,7 @@ def test_the_demo_finds_the_bubbles_and_shows_them(
     viewer = ViewerModel()
     bench = open_demo(viewer, tmp_path)
     qtbot.addWidget(bench)
-    qtbot.waitUntil(lambda: not bench.context.jobs.busy, timeout=60_000)
+    until(qtbot, lambda: not bench.context.jobs.busy)
     objects = bench.context.outputs.layer(bench.context.image, OBJECTS)
     np.testing.assert_array_equal(objects.data, labels)
     assert [str(unit) for unit in objects.units] == ["micrometer", "micrometer"]

@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
     QScrollBar,
     QTableView,
 )
+from tests.waiting import until, wait
 
 from napari_samstar._widgets.context import Context, context_of
 from napari_samstar._widgets.measure_dock import MeasureDock
@@ -28,10 +29,6 @@ from napari_samstar._widgets.segment_dock import SegmentDock
 from napari_samstar._widgets.workbench import Workbench
 from napari_samstar.session.tools import NO_MODEL
 from napari_samstar.settings import Prior
-
-
-def wait(qtbot: Any, context: Context) -> None:
-    qtbot.waitUntil(lambda: not (context.jobs.busy or context.quick_jobs.busy), timeout=60_000)
 
 
 def page(qtbot: Any, viewer: ViewerModel, dock: Any) -> Any:
@@ -101,7 +98,7 @@ def test_the_calibration_of_a_layer_that_a_script_sets_is_seen(
 ) -> None:
     film.scale = (3.0, 3.0)
     film.units = ("um", "um")
-    qtbot.waitUntil(lambda: state(context).source.unit == "um")
+    until(qtbot, lambda: state(context).source.unit == "um")
     assert state(context).source.pixel_size == (3.0, 3.0)
 
 
@@ -279,10 +276,10 @@ def test_what_is_painted_by_hand_is_measured(
     objects = context.outputs.layer(context.image, OBJECTS)
     count = len(state(context).result.table)
     objects.fill((60, 20), 0)
-    qtbot.waitUntil(lambda: len(state(context).result.table) == count - 1, timeout=60_000)
+    until(qtbot, lambda: len(state(context).result.table) == count - 1)
     assert measured.table.rows.rowCount() == count - 1
     objects.undo()
-    qtbot.waitUntil(lambda: len(state(context).result.table) == count, timeout=60_000)
+    until(qtbot, lambda: len(state(context).result.table) == count)
 
 
 def test_export_and_repeating_its_recipe(

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from napari.utils.notifications import Notification, notification_manager
 from qtpy.QtCore import QObject
+from tests.waiting import until
 
 from napari_samstar._widgets.job_bar import JobBar, duration
 from napari_samstar._widgets.jobs import Job, JobRunner, JobStatus
@@ -23,7 +24,7 @@ def runner(qtbot: Any) -> Iterator[JobRunner]:
     runner = JobRunner(parent)
     yield runner
     runner.stop()
-    qtbot.waitUntil(lambda: not runner.busy)
+    until(qtbot, lambda: not runner.busy)
 
 
 @pytest.fixture
@@ -76,7 +77,7 @@ def test_events_and_the_value_arrive_in_the_thread_of_the_window(
         done=lambda value: arrived.append((threading.get_ident(), value)),
     )
     assert runner.busy
-    qtbot.waitUntil(lambda: not runner.busy)
+    until(qtbot, lambda: not runner.busy)
     assert [event for _, event in arrived] == [*range(300), "value"], "order or events were lost"
     assert {thread for thread, _ in arrived} == {here}
 
@@ -99,7 +100,7 @@ def test_stop_closes_the_steps_in_their_own_thread(runner: JobRunner, qtbot: Any
     assert runner.start("Following", following())
     assert not job.join(0)
     gate.go.set()
-    qtbot.waitUntil(lambda: not runner.busy)
+    until(qtbot, lambda: not runner.busy)
     assert closed not in ([None], [threading.get_ident()])
     assert values == []
 
@@ -143,7 +144,7 @@ def test_an_error_becomes_one_sentence(
         raise error
 
     runner.start("Preparing", steps())
-    qtbot.waitUntil(lambda: not runner.busy)
+    until(qtbot, lambda: not runner.busy)
     assert len(told) == 1
     assert sentence in told[0]
     assert "\n" not in told[0]
@@ -158,7 +159,7 @@ def test_one_job_at_a_time(runner: JobRunner, qtbot: Any, told: list[str]) -> No
     assert "Preparing film is not finished" in told[0]
     runner.stop()
     gate.go.set()
-    qtbot.waitUntil(lambda: not runner.busy)
+    until(qtbot, lambda: not runner.busy)
 
 
 def test_the_latest_of_what_is_asked_for_often_wins(runner: JobRunner, qtbot: Any) -> None:
@@ -170,7 +171,7 @@ def test_the_latest_of_what_is_asked_for_often_wins(runner: JobRunner, qtbot: An
     runner.start("Filling", iter_of("gone"), done=values.append, replace=True, owner=owner)
     runner.forget(owner)
     gate.go.set()
-    qtbot.waitUntil(lambda: not runner.busy)
+    until(qtbot, lambda: not runner.busy)
     assert values == ["kept", "other"]
 
 
@@ -186,7 +187,7 @@ def test_the_answer_for_what_is_gone_is_dropped(runner: JobRunner, qtbot: Any) -
     assert runner.busy
     runner.forget(owner)
     gate.go.set()
-    qtbot.waitUntil(lambda: not runner.busy)
+    until(qtbot, lambda: not runner.busy)
     assert values == []
 
 
@@ -235,7 +236,7 @@ def test_times_are_said_as_one_would(seconds: float, text: str) -> None:
 def test_numbers_of_numpy_pass_through(runner: JobRunner, qtbot: Any) -> None:
     values: list[Any] = []
     runner.start("Counting", iter_of(np.arange(3)), done=values.append)
-    qtbot.waitUntil(lambda: not runner.busy)
+    until(qtbot, lambda: not runner.busy)
     np.testing.assert_array_equal(values[0], [0, 1, 2])
 
 
@@ -253,7 +254,7 @@ def test_a_job_that_rests_takes_no_step_and_goes_on_or_stops(runner: JobRunner, 
     job.join(0.1)
     assert gate.steps_done <= 1, "it went on"
     runner.pause(False)
-    qtbot.waitUntil(lambda: gate.steps_done > 2)
+    until(qtbot, lambda: gate.steps_done > 2)
     runner.pause()
     runner.stop()
     assert not runner.busy

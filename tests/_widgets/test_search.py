@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 from qtpy.QtCore import Qt
+from tests.waiting import until, wait
 
 from napari_samstar._widgets.candidates import AGREEMENT, CANDIDATES
 from napari_samstar._widgets.context import Context
@@ -17,21 +18,17 @@ from napari_samstar.session.tools import NO_MODEL
 from napari_samstar.settings import Prior, SearchSettings
 
 
-def wait(qtbot: Any, context: Context) -> None:
-    qtbot.waitUntil(lambda: not (context.jobs.busy or context.quick_jobs.busy), timeout=280_000)
-
-
 def taken(qtbot: Any, context: Context) -> None:
     """Wait until the result is that of the candidate that is shown."""
     image = context.image
     assert image is not None
-    qtbot.waitUntil(
+    until(
+        qtbot,
         lambda: (
             image.state.result is not None
             and image.state.result.candidate is image.state.candidate
             and not context.quick_jobs.busy
         ),
-        timeout=280_000,
     )
 
 
@@ -111,7 +108,7 @@ def test_a_click_on_a_point_shows_its_candidate(
     qtbot.wait(50)
     spot = searched._plot.pixel_of(candidate).toPoint()
     qtbot.mouseClick(searched._plot.viewport, Qt.MouseButton.LeftButton, pos=spot)
-    qtbot.waitUntil(lambda: state(context).pinned)
+    until(qtbot, lambda: state(context).pinned)
     near = state(context).candidate
     clicked = searched._plot.pixel_of(near)
     assert np.hypot(clicked.x() - spot.x(), clicked.y() - spot.y()) < 2
@@ -150,9 +147,7 @@ def test_an_importance_chooses_while_it_moves(
     column = found.front.objectives.index("size")
     best = max(c.rewards[column] for c in found.front.candidates)
     assert state(context).candidate.rewards[column] == best
-    qtbot.waitUntil(
-        lambda: dict(state(context).result.recipe.importances).get("size") == 1.0, timeout=60_000
-    )
+    until(qtbot, lambda: dict(state(context).result.recipe.importances).get("size") == 1.0)
 
 
 def test_rewards_are_switched_by_kind_and_one_by_one(dock: SearchDock, context: Context) -> None:
@@ -168,7 +163,7 @@ def test_rewards_are_switched_by_kind_and_one_by_one(dock: SearchDock, context: 
 def test_stop_keeps_what_was_found(dock: SearchDock, context: Context, qtbot: Any) -> None:
     context.image.update(search=SearchSettings(budget=5000, population=8, patience=0))
     dock._start.click()
-    qtbot.waitUntil(lambda: state(context).front is not None, timeout=280_000)
+    until(qtbot, lambda: state(context).front is not None)
     dock._pause.click()
     assert context.jobs.paused
     assert dock._pause.text() == "Go on"
@@ -195,7 +190,7 @@ def test_the_image_may_go_during_its_search(
 ) -> None:
     context.image.update(search=SearchSettings(budget=5000, population=8, patience=0))
     dock._start.click()
-    qtbot.waitUntil(lambda: state(context).front is not None, timeout=280_000)
+    until(qtbot, lambda: state(context).front is not None)
     viewer.layers.remove(viewer.layers["film"])
     wait(qtbot, context)
     assert (context.image, told) == (None, [])
@@ -205,7 +200,7 @@ def test_agreement_is_a_layer_on_the_image(
     viewer: ViewerModel, searched: SearchDock, context: Context, film: Any, qtbot: Any
 ) -> None:
     searched._agreement.setChecked(True)
-    qtbot.waitUntil(lambda: context.outputs.layer(context.image, AGREEMENT) is not None)
+    until(qtbot, lambda: context.outputs.layer(context.image, AGREEMENT) is not None)
     layer = context.outputs.layer(context.image, AGREEMENT)
     np.testing.assert_allclose(layer.extent.world, film.extent.world)
     assert 0 <= layer.data.min() < layer.data.max() <= 1

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
+from tests.waiting import until, wait
 
 from napari_samstar._widgets.layers import show_segmentation
 from napari_samstar._widgets.outputs import OBJECTS
@@ -43,11 +44,6 @@ def open_bench(viewer: Any, discs: np.ndarray) -> Any:
     return bench
 
 
-def wait(qtbot: Any, bench: Any) -> None:
-    jobs = bench.context.jobs, bench.context.quick_jobs
-    qtbot.waitUntil(lambda: not any(runner.busy for runner in jobs), timeout=120_000)
-
-
 def test_the_window_draws_image_and_objects(make_napari_viewer: MakeViewer) -> None:
     yy, xx = np.mgrid[:64, :64]
     labels = ((yy - 32) ** 2 + (xx - 32) ** 2 < 200).astype(np.int32)
@@ -69,10 +65,10 @@ def test_from_prepare_to_a_click_on_an_object(
     bench = open_bench(viewer, discs)
     image, measure = bench.docks[0], bench.docks[-1]
     image._prepare.click()
-    wait(qtbot, bench)
+    wait(qtbot, bench.context)
     assert "masks are on offer" in image._state.text()
     bench.context.run("Segmenting", bench.context.image, bench.context.image.segment_steps())
-    wait(qtbot, bench)
+    wait(qtbot, bench.context)
     result = bench.context.image.state.result
     assert result.recipe.model.name == "samstar-tiny"
     objects = bench.context.outputs.layer(bench.context.image, OBJECTS)
@@ -80,7 +76,7 @@ def test_from_prepare_to_a_click_on_an_object(
     assert wanted > 0
 
     bench.pages.setCurrentIndex(bench.pages.count() - 1)
-    qtbot.waitUntil(measure.isVisible)
+    until(qtbot, measure.isVisible)
     canvas = viewer.window._qt_viewer.canvas
     viewer.reset_view()
     QTest.qWait(50)
@@ -90,7 +86,7 @@ def test_from_prepare_to_a_click_on_an_object(
     QTest.mouseClick(
         canvas.native, Qt.MouseButton.LeftButton, pos=QPoint(round(spot[1]), round(spot[0]))
     )
-    qtbot.waitUntil(lambda: measure.table.labels() == [wanted])
+    until(qtbot, lambda: measure.table.labels() == [wanted])
     assert "film selected" in viewer.layers
 
 
@@ -106,7 +102,7 @@ def test_a_window_that_closes_during_a_job_stops_it(
     assert not context.jobs.busy
     assert job.join(60)
     assert job.outcome == ("stopped", None)
-    qtbot.waitUntil(lambda: context.is_closed)
+    until(qtbot, lambda: context.is_closed)
 
 
 def test_stop_leaves_the_image_as_it_was(
@@ -116,7 +112,7 @@ def test_stop_leaves_the_image_as_it_was(
     before = bench.context.image.state
     bench.docks[0]._prepare.click()
     bench.context.jobs.stop()
-    wait(qtbot, bench)
+    wait(qtbot, bench.context)
     assert bench.context.image.state is before
     assert bench.docks[0]._prepare.isEnabled()
 
