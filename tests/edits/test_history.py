@@ -36,6 +36,9 @@ _edit = st.one_of(
     ),
     st.builds(edits.Relabel, _number, st.integers(1, 30)),
     st.builds(edits.SetMaterial, _number, st.integers(0, 3)),
+    st.builds(
+        edits.SetMaterials, st.dictionaries(_number, st.integers(0, 3), min_size=1, max_size=3)
+    ),
     st.builds(edits.SetStatus, _number, st.sampled_from(["open", "reviewed", "accepted"])),
 )
 

@@ -23,6 +23,7 @@ EVERY_KIND = [
     edits.Paint((MASK, MASK), (0, 4)),
     edits.Relabel(3, 4),
     edits.SetMaterial((3, 4), 0),
+    edits.SetMaterials({3: 1, 4: 0}),
     edits.SetStatus(3, "accepted"),
 ]
 

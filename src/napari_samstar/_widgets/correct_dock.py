@@ -133,7 +133,7 @@ class CorrectDock(Dock):
         if image is None:
             return
         self._say("")
-        x, y = self._place(image, position[None])[0]
+        x, y = self.context.outputs.places(image, position[None])[0]
         tool = self._hand.tool
         edit = self._do(image, lambda corrections: self._hand.click(corrections, x, y, plain))
         if tool == "add" and image.state.corrections is not None:
@@ -145,7 +145,7 @@ class CorrectDock(Dock):
         """Show the stroke."""
         image = self.image
         if image is not None:
-            self._draw(image, self._place(image, line))
+            self._draw(image, self.context.outputs.places(image, line))
 
     def drawn(self, line: NDArray[np.float64]) -> None:
         """Do what the tool does along the stroke."""
@@ -153,7 +153,7 @@ class CorrectDock(Dock):
         if image is None:
             return
         self._say("")
-        places = self._place(image, line)
+        places = self.context.outputs.places(image, line)
         self._do(image, lambda corrections: self._hand.draw(corrections, places))
         if self._hand.tool == "add" and not self._hand.clicks.empty:
             self._ask(image)
@@ -448,17 +448,8 @@ class CorrectDock(Dock):
         if corrections is None or self._hand.chosen:
             return 0
         position = np.array(self.context.viewer.cursor.position, np.float64)
-        x, y = self._place(image, position[None])[0]
+        x, y = self.context.outputs.places(image, position[None])[0]
         return corrections.at(x, y)
-
-    def _place(self, image: OpenImage, line: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Positions in the world (N, D) as x, y in px of the image."""
-        layer = self.context.outputs.image_layer(image)
-        if layer is None:
-            return np.full((len(line), 2), -1.0)
-        axes = 2 + len(image.state.source.index)
-        places = [layer.world_to_data(at[-axes:])[-2:] for at in line]
-        return np.array(places, np.float64)[:, ::-1]
 
 
 def _number(low: int, high: int, tip: str) -> QSpinBox:

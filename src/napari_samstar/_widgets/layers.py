@@ -25,6 +25,7 @@ __all__ = [
     "image_layer",
     "label_colors",
     "labels_layer",
+    "material_colors",
     "placed_like",
     "placed_over",
     "same_selection",
@@ -137,6 +138,16 @@ def label_colors() -> Any:
 
     rings = [[*(share * c for c in rgb), 1.0] for share in (1.0, 0.72) for rgb in _COLORS]
     return CyclicLabelColormap(colors=[[0.0, 0.0, 0.0, 0.0], *rings], display_name="Okabe and Ito")
+
+
+def material_colors(colors: dict[int, str]) -> Any:
+    """Colors of objects by their material, by label; white for one that is not among them."""
+    from napari.utils.colormaps import DirectLabelColormap
+
+    wanted: dict[int | None, str] = {None: "#ffffff", 0: "transparent"}
+    for label, color in colors.items():
+        wanted[label] = color
+    return DirectLabelColormap(color_dict=wanted)
 
 
 def image_layer(micrograph: Micrograph) -> LayerData:

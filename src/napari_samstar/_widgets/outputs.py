@@ -67,6 +67,24 @@ class Outputs:
         viewer, key = self._viewer(), self.key(image)
         return None if viewer is None or key is None else image_layer_of(viewer, key)
 
+    def places(self, image: OpenImage, line: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Positions in the world (N, D) as x, y in px of the image; outside where it is gone."""
+        layer = self.image_layer(image)
+        if layer is None:
+            return np.full((len(line), 2), -1.0)
+        axes = 2 + len(image.state.source.index)
+        places = [layer.world_to_data(at[-axes:])[-2:] for at in line]
+        return np.array(places, np.float64)[:, ::-1]
+
+    def label_at(self, image: OpenImage, x: float, y: float) -> int:
+        """Object that is shown at a point, px; 0 on the background and outside."""
+        layer = self.layer(image, OBJECTS)
+        column, row = int(np.floor(x + 0.5)), int(np.floor(y + 0.5))
+        height, width = image.state.source.shape
+        if layer is None or not (0 <= row < height and 0 <= column < width):
+            return 0
+        return int(layer.data[(*(0,) * (layer.ndim - 2), row, column)])
+
     def show(
         self, image: OpenImage, role: str, data: Any, kind: str = "labels", **options: Any
     ) -> Any:

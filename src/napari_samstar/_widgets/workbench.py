@@ -24,6 +24,7 @@ DOCKS: tuple[tuple[str, str], ...] = (
     ("micrograph_dock", "MicrographDock"),
     ("segment_dock", "SegmentDock"),
     ("search_dock", "SearchDock"),
+    ("materials_dock", "MaterialsDock"),
     ("correct_dock", "CorrectDock"),
     ("measure_dock", "MeasureDock"),
 )
@@ -48,6 +49,11 @@ class Workbench(QWidget):
         self.pages.setDocumentMode(True)
         self.pages.setUsesScrollButtons(False)
         self.pages.setElideMode(Qt.TextElideMode.ElideRight)
+        # six names side by side on a small screen: each as wide as its text, and no wider
+        self.pages.setStyleSheet("QTabBar::tab {padding: 4px 5px; margin: 0px;}")
+        tabs = self.pages.tabBar()
+        if tabs is not None:
+            tabs.setExpanding(False)
         self.docks: list[Dock] = []
         for number, (module, name) in enumerate(DOCKS, start=1):
             dock_class: type[Dock] = getattr(
@@ -56,8 +62,8 @@ class Workbench(QWidget):
             dock = dock_class(napari_viewer, standalone=False)
             page = _Page()
             page.setWidget(dock)
-            self.pages.addTab(page, f"{number} {dock.title}")
-            self.pages.setTabToolTip(self.pages.count() - 1, dock.tip)
+            self.pages.addTab(page, dock.title)
+            self.pages.setTabToolTip(self.pages.count() - 1, f"Step {number}: {dock.tip}")
             self.docks.append(dock)
         layout = QVBoxLayout(self)
         layout.addWidget(self._advice)

@@ -33,7 +33,10 @@ __all__ = [
 class CropClassifier(Protocol):
     """Says what crops show."""
 
-    names: tuple[str, ...]
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The classes."""
+        ...
 
     def probabilities(self, crops: NDArray[np.generic]) -> NDArray[np.float32]:
         """Probabilities (N, C) of the classes `names` for crops (N, S, S)."""

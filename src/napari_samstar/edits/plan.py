@@ -32,6 +32,7 @@ from napari_samstar.edits.values import (
     Paint,
     Relabel,
     SetMaterial,
+    SetMaterials,
     SetStatus,
     Split,
 )
@@ -132,6 +133,11 @@ def plan(labels: _Labels, table: SegmentTable, edit: Edit, free: int) -> Step:
         case SetMaterial():
             rows = rows_of(table, edit.labels)
             new = {label: replace(row, material=edit.material) for label, row in rows.items()}
+            return Step(edit, no_pixels(rows, new, size_of(labels)))
+        case SetMaterials():
+            rows = rows_of(table, edit.labels)
+            of = dict(zip(edit.labels, edit.materials, strict=True))
+            new = {label: replace(row, material=of[label]) for label, row in rows.items()}
             return Step(edit, no_pixels(rows, new, size_of(labels)))
         case SetStatus():
             rows = rows_of(table, edit.labels)

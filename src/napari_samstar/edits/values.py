@@ -20,6 +20,7 @@ __all__ = [
     "Paint",
     "Relabel",
     "SetMaterial",
+    "SetMaterials",
     "SetStatus",
     "Split",
     "Status",
@@ -222,6 +223,23 @@ class SetMaterial(_Edit):
 
 
 @dataclass(frozen=True, init=False)
+class SetMaterials(_Edit):
+    """Say of which material each of several segments is, in one step; 0 is unknown."""
+
+    labels: tuple[int, ...]
+    materials: tuple[int, ...]
+
+    def __init__(self, materials: Mapping[int, int]) -> None:
+        self._set(
+            labels=_labels(materials), materials=tuple(_material(m) for m in materials.values())
+        )
+
+    @classmethod
+    def _from(cls, values: Mapping[str, Any]) -> Self:
+        return cls(dict(zip(values["labels"], values["materials"], strict=True)))
+
+
+@dataclass(frozen=True, init=False)
 class SetStatus(_Edit):
     """Say how far the review of one or several segments has come."""
 
@@ -234,7 +252,9 @@ class SetStatus(_Edit):
         self._set(labels=_labels(labels), status=status)
 
 
-Edit: TypeAlias = Merge | Split | Delete | Add | Paint | Relabel | SetMaterial | SetStatus
+Edit: TypeAlias = (
+    Merge | Split | Delete | Add | Paint | Relabel | SetMaterial | SetMaterials | SetStatus
+)
 
 _KINDS: dict[str, type[Edit]] = {kind.__name__: kind for kind in get_args(Edit)}
 

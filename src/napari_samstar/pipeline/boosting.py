@@ -18,7 +18,7 @@ from napari_samstar.types import SOURCES, Micrograph, Progress, SamStarError, Se
 if TYPE_CHECKING:
     from napari_samstar.booster.texture import TextureEncoder
 
-__all__ = ["Boosted", "boost", "boost_steps", "with_count"]
+__all__ = ["Boosted", "boost", "boost_steps", "pixel_nm", "with_count"]
 
 _NM = {"pm": 1e-3, "angstrom": 0.1, "Å": 0.1, "nm": 1.0, "um": 1e3, "µm": 1e3}
 _ROWS = ("predicted_iou", "points", "source", "crops", "rows", "score")
@@ -143,7 +143,7 @@ def boost_steps(
     yield Progress("boosting", 2, 4, "taking overlaps apart")
     apart = resolve_overlaps(runs, predicted_iou=score, stability=stability, settings=settings)
     yield Progress("boosting", 3, 4, "finding materials")
-    found = yield from materials_steps(gray, apart.runs, settings, encoders, _pixel_nm(micrograph))
+    found = yield from materials_steps(gray, apart.runs, settings, encoders, pixel_nm(micrograph))
     # once more, now that it is known how sure each mask is of its material
     seen = apart.rows
     last = resolve_overlaps(
@@ -222,6 +222,7 @@ def _extended(selection: Selection, regions: MaskRuns) -> Selection:
     )
 
 
-def _pixel_nm(micrograph: Micrograph) -> float | None:
+def pixel_nm(micrograph: Micrograph) -> float | None:
+    """Size of a pixel, nm; None where it is not known as a length."""
     size, factor = micrograph.pixel_size, _NM.get(micrograph.unit)
     return None if size is None or factor is None else factor * float(np.sqrt(size[0] * size[1]))

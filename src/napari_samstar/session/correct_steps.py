@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from napari_samstar.session import steps
 from napari_samstar.session.corrections import KEEP, Corrections, begin, bring_back, materials_of
+from napari_samstar.session.materials import sureness_of
 from napari_samstar.session.tools import NO_MODEL, Tools, import_engine
 from napari_samstar.types import Progress, SamStarError, Segmentation
 
@@ -54,11 +55,12 @@ class Snapshot:
 
 
 def begin_steps(state: ImageState) -> _Changes:
-    """Begin to correct the result; returns `corrections`."""
+    """Begin to correct the result; returns `corrections`, and how sure its materials are."""
     if state.result is None:
         raise SamStarError("There is nothing to correct yet: press Segment first.")
     yield Progress("opening", 0, 1)
-    return {"corrections": begin(state.result)}
+    # kept from now on: what is corrected knows no masks any more
+    return {"corrections": begin(state.result), "sureness": sureness_of(state)}
 
 
 def measure(state: ImageState, now: Snapshot) -> _Changes:
@@ -86,10 +88,20 @@ def export(
 ) -> Generator[Progress, None, dict[str, Path]]:
     """Write what was corrected, whether it has been measured or not; returns the files."""
     result = state.result
-    if result is None or not np.array_equal(result.segmentation.labels, now.labels):
+    if result is None or not _is_of(result.segmentation, now):
         changes = yield from measure(state, now)
         state = replace(state, result=changes["result"])
     return (yield from steps.export(state, folder))
+
+
+def _is_of(segmentation: Segmentation, now: Snapshot) -> bool:
+    """Whether this is what was corrected, objects and materials."""
+    if not np.array_equal(segmentation.labels, now.labels):
+        return False
+    materials = materials_of(now.labels, now.materials)
+    if segmentation.materials is None or materials is None:
+        return segmentation.materials is materials
+    return np.array_equal(segmentation.materials, materials)
 
 
 def offers(state: ImageState) -> Generator[Progress, None, list[Recoverable]]:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from psygnal import Signal
 
-from napari_samstar.session import correct_steps, searching, steps
+from napari_samstar.session import correct_steps, material_steps, searching, steps
 from napari_samstar.session.corrections import KEEP, Corrections
 from napari_samstar.session.found import Found
 from napari_samstar.session.source import ImageSource
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from napari_samstar.proposals.clicked import Prompter
     from napari_samstar.recipe import Recipe
     from napari_samstar.search.pareto import Candidate
+    from napari_samstar.session.materials import Sureness
 
 __all__ = ["Changes", "Command", "ImageState", "OpenImage", "Prepared"]
 
@@ -95,6 +96,10 @@ class ImageState:
         What answers clicks.
     prompts_from : tuple
         The inputs that `prompter` was made from.
+    material_names : mapping of int to str
+        As the user calls them.
+    sureness : Sureness or None
+        What was found with the materials.
     """
 
     source: ImageSource
@@ -110,6 +115,8 @@ class ImageState:
     corrections: Corrections | None = None
     prompter: Prompter | None = None
     prompts_from: tuple[Any, ...] = ()
+    material_names: Mapping[int, str] = field(default_factory=dict)
+    sureness: Sureness | None = None
 
     @property
     def clickable(self) -> bool:
@@ -168,6 +175,7 @@ class OpenImage:
             changes["corrections"] = self.state.corrections
         elif "result" in changes and changes["result"] is not self.state.result:
             changes.setdefault("corrections", None)
+            changes.setdefault("sureness", None)
         before = self.state.corrections
         names = {f.name for f in fields(ImageState)}
         if not changes.keys() <= names:
@@ -295,6 +303,18 @@ class OpenImage:
     def bring_back_steps(self, path: str | Path) -> Command:
         """Go on with corrections that were offered."""
         return correct_steps.bring_back_steps(self.state, path)
+
+    def boost_steps(self) -> Command:
+        """Clean up the masks of the result and find materials; returns `result`."""
+        return material_steps.boost(self.state, self.tools)
+
+    def sort_steps(self) -> Command:
+        """Find the materials of the objects as they are; returns `edit` and `sureness`."""
+        return material_steps.sort(self.state)
+
+    def sort_like_steps(self) -> Command:
+        """Find them as the objects show whose material a person said; returns the same."""
+        return material_steps.sort_like(self.state)
 
     def prompter_steps(self) -> Command:
         """Make the image ready to be clicked at; returns `prompter`."""

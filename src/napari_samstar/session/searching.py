@@ -103,15 +103,21 @@ def search(state: ImageState, tools: Tools) -> Generator[Any, None, Mapping[str,
     return {}
 
 
-def take(state: ImageState) -> Generator[Progress, None, Mapping[str, Any]]:
-    """Make the result of the candidate that is shown; returns `result`."""
+def take(state: ImageState, boosted: bool = False) -> Generator[Progress, None, Mapping[str, Any]]:
+    """Make the result of the candidate that is shown; returns `result`.
+
+    Boosted, its masks are cleaned up and materials found, as the settings say; else the result is
+    exactly the picture that was chosen.
+    """
     found, candidate, prepared = state.front, state.candidate, state.prepared
     if found is None or candidate is None or prepared is None:
         raise SamStarError("There is no candidate to take yet: let the search run a little longer.")
     from napari_samstar.pipeline.segmenting import candidate_steps
 
-    # not boosted: the result is exactly the picture that was chosen
-    settings = state.settings.model_copy(update={"search": state.search, "boost": None})
+    changed: dict[str, Any] = {"search": state.search}
+    if not boosted:
+        changed["boost"] = None
+    settings = state.settings.model_copy(update=changed)
     steps = candidate_steps(state.source.micrograph, prepared.sam, settings, found.front, candidate)
     result = yield from _locked(steps, prepared.lock)
     return {"result": result}

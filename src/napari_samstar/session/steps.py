@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_samstar.session.corrections import KEEP
+from napari_samstar.session.material_file import ENDING, read_names, write_rows
+from napari_samstar.session.materials import material_rows
 from napari_samstar.session.overall import expected, overall
 from napari_samstar.session.tools import NO_MODEL, Tools, import_engine
 from napari_samstar.types import Progress, SamStarError, Segmentation
@@ -131,7 +133,7 @@ def recalibrate(state: ImageState) -> _Changes:
 
 
 def reopen(state: ImageState, recipe_path: str | Path) -> _Changes:
-    """Read an export of this image again; returns `settings`, `model` and `result`."""
+    """Read an export of this image again; returns `settings`, `model`, `result` and names."""
     yield Progress("reading", 0, 1)
     from napari_samstar.recipe import Recipe
 
@@ -156,6 +158,7 @@ def reopen(state: ImageState, recipe_path: str | Path) -> _Changes:
         "settings": recipe.run_settings(),
         "model": model,
         "result": RunResult(segmentation, table, None, none, recipe),
+        "material_names": read_names(Path(recipe_path).with_name(f"{stem}.{ENDING}")),
     }
 
 
@@ -175,7 +178,13 @@ def export(state: ImageState, folder: str | Path) -> Generator[Progress, None, d
     from napari_samstar.results import write_result
 
     stem = re.sub(r"[^\w.+-]+", "_", state.source.name).strip("._") or "micrograph"
-    return write_result(state.result, folder, stem)
+    paths = write_result(state.result, folder, stem)
+    # what is in the result is of this moment; corrections go on in the window meanwhile
+    rows = material_rows(replace(state, corrections=None))
+    if rows:
+        paths["material_table"] = Path(folder) / f"{stem}.{ENDING}"
+        write_rows(paths["material_table"], rows)
+    return paths
 
 
 def seconds_to_prepare(state: ImageState, tools: Tools) -> float | None:

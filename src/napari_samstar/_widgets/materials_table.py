@@ -1,0 +1,107 @@
+"""The table of materials: color, name, number of objects, share of the area, confidence."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QColor, QIcon, QPixmap
+from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem
+
+from napari_samstar._widgets.qt import Signal
+from napari_samstar.session.materials import MaterialRow, color_of
+
+__all__ = ["MaterialsTable", "swatch"]
+
+_SIDE = 14  # of a square of color, screen px
+
+
+def swatch(material: int) -> QIcon:
+    """Square of a material's color."""
+    square = QPixmap(_SIDE, _SIDE)
+    square.fill(QColor(color_of(material)))
+    return QIcon(square)
+
+
+class MaterialsTable(QTableWidget):
+    """One row for each material, the undecided objects last."""
+
+    #: A material's number, and the name that it was given.
+    renamed = Signal(int, str)
+    #: Numbers of the materials whose rows are selected.
+    chosen = Signal(object)
+
+    def __init__(self) -> None:
+        super().__init__(0, 4)
+        self.setHorizontalHeaderLabels(["material", "objects", "% of area", "% sure"])
+        self.setToolTip(
+            "Select a row to see its objects outlined; double-click a name to change it; select "
+            "several with Ctrl to make them one."
+        )
+        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
+        self.setMinimumHeight(110)
+        down = self.verticalHeader()
+        if down is not None:
+            down.hide()
+        across = self.horizontalHeader()
+        if across is not None:
+            across.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+            across.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        self._rows: tuple[MaterialRow, ...] = ()
+        self._writing = False
+        self.itemChanged.connect(self._on_changed)
+        self.itemSelectionChanged.connect(self._on_selected)
+
+    def show_rows(self, rows: Sequence[MaterialRow]) -> None:
+        """Show these materials; the rows selected stay selected where they still are."""
+        if tuple(rows) == self._rows:
+            return
+        chosen = self.materials()
+        self._writing = True
+        self._rows = tuple(rows)
+        self.setRowCount(len(rows))
+        self.clearSelection()
+        for place, row in enumerate(rows):
+            self._fill(place, row)
+            if row.material in chosen:
+                for column in range(self.columnCount()):
+                    item = self.item(place, column)
+                    if item is not None:
+                        item.setSelected(True)
+        self._writing = False
+
+    def rows(self) -> tuple[MaterialRow, ...]:
+        """Return what is shown."""
+        return self._rows
+
+    def materials(self) -> list[int]:
+        """Numbers of the materials whose rows are selected, from top to bottom."""
+        places = sorted({item.row() for item in self.selectedItems()})
+        return [self._rows[place].material for place in places if place < len(self._rows)]
+
+    def choose(self, material: int) -> None:
+        """Select the row of one material."""
+        for place, row in enumerate(self._rows):
+            if row.material == material:
+                self.selectRow(place)
+
+    def _fill(self, place: int, row: MaterialRow) -> None:
+        name = QTableWidgetItem(swatch(row.material), row.name)
+        sure = "" if math.isnan(row.confidence) else f"{100 * row.confidence:.0f}"
+        numbers = (str(len(row.labels)), f"{100 * row.share:.1f}", sure)
+        for column, item in enumerate((name, *map(QTableWidgetItem, numbers))):
+            if column:
+                item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+            if column or not row.material:
+                item.setFlags(item.flags() & ~Qt.ItemFlag.ItemIsEditable)
+            self.setItem(place, column, item)
+
+    def _on_changed(self, item: QTableWidgetItem) -> None:
+        if not self._writing and item.column() == 0:
+            self.renamed.emit(self._rows[item.row()].material, item.text().strip())
+
+    def _on_selected(self) -> None:
+        if not self._writing:
+            self.chosen.emit(self.materials())
