@@ -19,7 +19,7 @@ import platformdirs
 import xxhash
 from filelock import FileLock, Timeout
 
-__all__ = ["Store", "content_key", "home"]
+__all__ = ["Store", "content_key", "home", "models_folder"]
 
 _MAGIC = b"samstar1"
 _DIGEST_BYTES = 16
@@ -39,6 +39,11 @@ def home() -> Path:
     if named:
         return Path(named).expanduser()
     return Path(platformdirs.user_cache_dir("napari-samstar", appauthor=False))
+
+
+def models_folder() -> Path:
+    """Folder of downloaded and imported models; it need not exist yet."""
+    return home() / "models"
 
 
 def content_key(*parts: str | bytes) -> str:

@@ -449,3 +449,33 @@ def test_an_export_opens_again(
         after.result.segmentation.labels, before.result.segmentation.labels
     )
     assert after.result.table.equals(before.result.table)
+
+
+# Learning from clicks
+
+
+def test_clicks_on_typical_objects_fill_in_what_is_known(
+    viewer: ViewerModel, context: Context, film: Any, qtbot: Any
+) -> None:
+    page = SegmentDock(viewer)
+    qtbot.addWidget(page)
+    page.show()
+    context.image.set_settings(prior=Prior(coverage=(0.1, 0.5)))
+    page.learn.button.setChecked(True)
+    wait(qtbot, context)
+    for place in ((20, 20), (20, 60), (60, 100)):
+        before = len(page.learn._examples)
+        page.learn.clicked(np.array(place) * 0.5, True)
+        until(qtbot, lambda before=before: len(page.learn._examples) > before)
+        wait(qtbot, context)
+    prior = context.image.state.settings.prior
+    low, high = prior.diameter
+    assert (prior.size_unit, prior.shape, prior.polarity) == ("nm", "round", "dark")
+    assert low < 8 < high < 16, "the discs are 8 nm wide"
+    assert prior.coverage == (0.1, 0.5), "what clicks cannot say stays"
+    page.learn.clicked(np.array([0, 0]), False)
+    assert "2 objects" in page.learn._text.text()
+    wait(qtbot, context)
+    page.hide()
+    assert not page.learn.button.isChecked()
+    assert not [layer for layer in viewer.layers if layer.name.endswith("marks")]

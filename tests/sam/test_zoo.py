@@ -11,12 +11,13 @@ import torch
 from segment_anything import SamPredictor
 
 import napari_samstar
+from napari_samstar.cache import models_folder
 from napari_samstar.sam import cards, checkpoints
 from napari_samstar.sam import listing as listing_module
 from napari_samstar.sam.base import LoadedModel, SamLike, model_hash
 from napari_samstar.sam.cards import BUNDLED, MODELS, find_card
 from napari_samstar.sam.checkpoints import import_checkpoint, imported_models, verify
-from napari_samstar.sam.download import OFFLINE_FOLDER, file_digest, models_folder
+from napari_samstar.sam.download import OFFLINE_FOLDER, file_digest
 from napari_samstar.sam.samstar_tiny import build_samstar_tiny
 from napari_samstar.sam.tinyvit import build_sam_vit_t
 from napari_samstar.sam.zoo import listing, load_model

@@ -10,6 +10,7 @@ from superqt import QLabeledRangeSlider
 
 from napari_samstar._widgets.dock import Dock
 from napari_samstar._widgets.fields import RangeEditor
+from napari_samstar._widgets.learn import LearnFromClicks
 from napari_samstar.rewards.presets import PRESETS
 from napari_samstar.session import OpenImage
 from napari_samstar.session.advice import headline
@@ -63,6 +64,9 @@ class SegmentDock(Dock):
         form.addRow("They fill, %", self._coverage)
         for widget in (self._size, self._shape, self._polarity, self._coverage):
             self.needs(widget)
+        self.learn = LearnFromClicks(self.context)
+        self.needs(self.learn)
+        self.body.addWidget(self.learn)
         self._also = self.note()
         self.body.addWidget(self._also)
 
@@ -80,6 +84,7 @@ class SegmentDock(Dock):
 
     def refresh(self, image: OpenImage | None, names: frozenset[str]) -> None:
         """Show the prior and what was found with it."""
+        self.learn.follow(image)
         prior = Prior() if image is None else image.state.settings.prior
         if names & {"settings", "source"}:
             unit = prior.size_unit

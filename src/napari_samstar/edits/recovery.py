@@ -37,7 +37,7 @@ from napari_samstar.edits.values import Status
 from napari_samstar.recipe import ImageRecord
 from napari_samstar.types import SamStarError
 
-__all__ = ["Recoverable", "discard", "journals_folder", "recover", "restore", "start"]
+__all__ = ["Recoverable", "discard", "journals_folder", "recover", "restore", "start", "sweep"]
 
 _LABELS, _REST = "labels.npz", "unread.jsonl"
 _STATUSES: tuple[Status, ...] = get_args(Status)
@@ -186,6 +186,25 @@ def recover(folder: str | Path) -> list[Recoverable]:
             if entry.corrections or entry.problem:
                 found.append(entry)
     return sorted(found, key=lambda entry: entry.changed, reverse=True)
+
+
+def sweep(folder: str | Path) -> None:
+    """Remove journals that nobody has open and that hold nothing to bring back.
+
+    As closing them would have done: a program that was killed leaves them.
+    """
+    for file in Path(folder).glob(f"[!.]*/{EDITS}"):
+        with contextlib.suppress(OSError, SamStarError):
+            lock = lock_journal(file.parent, 0.0)
+            try:
+                entry = _describe(file.parent)
+            except BaseException:
+                lock.release()
+                raise
+            if entry.corrections or entry.problem:
+                lock.release()
+            else:
+                remove(file.parent, lock)
 
 
 def discard(path: str | Path) -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from napari_samstar.masks import Masks, mask_runs
 from napari_samstar.pipeline.optimizing import SelectionFront
-from napari_samstar.proposals.agreement import object_agreement, pixel_agreement
+from napari_samstar.proposals.agreement import VOICES, object_agreement, pixel_agreement
 from napari_samstar.types import Selection
 
 __all__ = ["Agreement", "agreement"]
@@ -55,7 +55,7 @@ class Agreement:
 def agreement(
     front: SelectionFront,
     importances: Mapping[str, float] | Sequence[float] | None = None,
-    most: int = 50,
+    most: int = VOICES,
 ) -> Agreement:
     """Compare the candidates on the front that give up least; well under a second.
 

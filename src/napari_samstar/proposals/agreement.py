@@ -15,7 +15,10 @@ from numpy.typing import NDArray
 from napari_samstar.runs import MaskRuns, _intersection
 from napari_samstar.types import Selection
 
-__all__ = ["object_agreement", "pixel_agreement"]
+__all__ = ["VOICES", "object_agreement", "pixel_agreement"]
+
+#: So many of a search's best candidates vote, each with one voice.
+VOICES = 50
 
 
 @njit(cache=True, nogil=True)

@@ -10,8 +10,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from napari_samstar.atomic import atomic_path, write_text_atomic
+from napari_samstar.cache import models_folder
 from napari_samstar.sam.cards import MODELS, ModelCard, find_card
-from napari_samstar.sam.download import file_digest, is_sound, local_file, models_folder
+from napari_samstar.sam.download import file_digest, is_sound, local_file
 from napari_samstar.sam.layouts import Checkpoint, build_sam, open_checkpoint
 from napari_samstar.sam.listing import (
     NAME,

@@ -19,7 +19,7 @@ import pooch
 import requests
 from filelock import FileLock, Timeout
 
-from napari_samstar.cache import home
+from napari_samstar.cache import models_folder
 from napari_samstar.sam.cards import ModelCard, find_card
 from napari_samstar.sam.resuming import ProgressCallback, ResumingDownloader, size_of
 from napari_samstar.sam.sniff import strange_content
@@ -32,7 +32,6 @@ __all__ = [
     "file_digest",
     "is_sound",
     "local_file",
-    "models_folder",
     "progress_bar",
 ]
 
@@ -40,11 +39,6 @@ __all__ = [
 OFFLINE_FOLDER = "SAMSTAR_MODELS"
 
 _WAIT = 0.5  # s between two looks at the lock
-
-
-def models_folder() -> Path:
-    """Folder of downloaded and imported models; it need not exist yet."""
-    return home() / "models"
 
 
 def file_digest(path: Path, algorithm: str = "xxh128") -> str:

@@ -7,8 +7,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from napari_samstar.cache import models_folder
 from napari_samstar.sam.cards import MODELS, ModelCard
-from napari_samstar.sam.download import models_folder
 
 __all__ = [
     "NAME",

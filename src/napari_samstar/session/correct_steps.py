@@ -79,6 +79,9 @@ def measure(state: ImageState, now: Snapshot) -> _Changes:
     table = measured(now.labels, micrograph, materials)
     if state.result.agreement is not None:
         with_agreement(table, state.result.agreement.of_objects(now.labels))
+    elif "agreement" in state.result.table:  # as read with an export; objects made since have none
+        known = state.result.table.set_index("label")["agreement"]
+        with_agreement(table, known.reindex(table["label"]).to_numpy(np.float64))
     result = replace(state.result, segmentation=segmentation, table=table, selection=None)
     return {"result": result, "corrections": KEEP}
 
@@ -107,8 +110,9 @@ def _is_of(segmentation: Segmentation, now: Snapshot) -> bool:
 def offers(state: ImageState) -> Generator[Progress, None, list[Recoverable]]:
     """List the journals of this image that hold what was not exported, the latest first."""
     yield Progress("looking for corrections", 0, 1)
-    from napari_samstar.edits.recovery import journals_folder, recover
+    from napari_samstar.edits.recovery import journals_folder, recover, sweep
 
+    sweep(journals_folder())
     found = [one for one in recover(journals_folder()) if one.image is not None and one.image.hash]
     if not found:
         return []

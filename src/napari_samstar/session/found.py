@@ -22,7 +22,6 @@ __all__ = ["LONGEST", "Found", "Plane", "Stack", "agreement", "draw", "step_for"
 LONGEST = 1024
 
 _OPEN = 4  # unpacked pictures that a stack keeps
-_BEST = 24  # candidates whose agreement counts
 
 
 @dataclass(frozen=True)
@@ -105,7 +104,7 @@ class Found:
             return None
         return self.front.preferred(self._known(importances))
 
-    def best(self, importances: Mapping[str, float], most: int = _BEST) -> list[Candidate]:
+    def best(self, importances: Mapping[str, float], most: int) -> list[Candidate]:
         """List the best compromises, the preferred one first."""
         if not self.front.candidates:
             return []
@@ -201,10 +200,13 @@ def draw(selection: Selection, step: int, many: int) -> Plane:
 def agreement(found: Found, importances: Mapping[str, float]) -> NDArray[np.float32] | None:
     """Share of the best compromises in which a pixel belongs to any object, (h, w).
 
-    What `proposals.agreement.pixel_agreement` is, of pictures that are drawn already. 0 where all
-    say background, 1 where all say object; None with no candidate.
+    The same votes as `pipeline.agreement`'s, of pictures that are drawn already. 0 where all say
+    background, 1 where all say object; None with no candidate.
     """
-    planes = [found.planes[c.index] for c in found.best(importances) if c.index in found.planes]
+    from napari_samstar.proposals.agreement import VOICES
+
+    best = found.best(importances, VOICES)
+    planes = [found.planes[c.index] for c in best if c.index in found.planes]
     if not planes:
         return None
     votes = np.zeros(planes[0].shape, np.float32)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from psygnal import Signal
 
-from napari_samstar.session import correct_steps, material_steps, searching, steps
+from napari_samstar.session import correct_steps, learning, material_steps, searching, steps
 from napari_samstar.session.corrections import KEEP, Corrections
 from napari_samstar.session.found import Found
 from napari_samstar.session.source import ImageSource
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from napari_samstar.pipeline import RunResult
     from napari_samstar.proposals.clicked import Prompter
     from napari_samstar.recipe import Recipe
+    from napari_samstar.runs import MaskRuns
     from napari_samstar.search.pareto import Candidate
     from napari_samstar.session.materials import Sureness
 
@@ -315,6 +316,12 @@ class OpenImage:
     def sort_like_steps(self) -> Command:
         """Find them as the objects show whose material a person said; returns the same."""
         return material_steps.sort_like(self.state)
+
+    def learn_steps(
+        self, examples: Sequence[MaskRuns]
+    ) -> Generator[Progress, None, Mapping[str, Any]]:
+        """Learn what is known of the objects from a few; returns `known`, fields of the prior."""
+        return learning.learn(self.state, examples)
 
     def prompter_steps(self) -> Command:
         """Make the image ready to be clicked at; returns `prompter`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 import time
 from collections.abc import Generator, Mapping
@@ -146,10 +147,15 @@ def reopen(state: ImageState, recipe_path: str | Path) -> _Changes:
     import_engine()
     from napari_samstar.io.preprocess import to_gray
     from napari_samstar.measurements.table import measure as measured
+    from napari_samstar.measurements.table import with_agreement
     from napari_samstar.pipeline import RunResult
     from napari_samstar.proposals.table import empty
 
     table = measured(labels, micrograph, materials)
+    agreed = _read_agreement(Path(recipe_path).with_name(f"{stem}.table.csv"))
+    if agreed:
+        shares = [agreed.get(int(label), np.nan) for label in table["label"]]
+        with_agreement(table, np.array(shares, np.float64))
     record = recipe.model_dump(mode="json")
     segmentation = Segmentation(labels, micrograph, materials, recipe=record)
     none = empty(to_gray(micrograph, recipe.preprocess))
@@ -205,6 +211,19 @@ def _read_labels(path: Path) -> NDArray[np.int32]:
         raise SamStarError(
             f"{path.name} could not be read: choose a recipe that lies beside its label image."
         ) from err
+
+
+def _read_agreement(path: Path) -> dict[int, float]:
+    """Read how many of the search's best candidates hold each object, by label, where it is told.
+
+    It is what the search found, which is not kept; so what stands in the table counts.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = list(csv.DictReader(line for line in file if not line.startswith("#")))
+        return {int(row["label"]): float(row["agreement"]) for row in rows}
+    except (OSError, ValueError, KeyError, TypeError, csv.Error):
+        return {}
 
 
 def prior_of(state: ImageState) -> Prior:
