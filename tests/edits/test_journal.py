@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from napari_samstar import edits
+from napari_samstar.edits.recovery import sweep
 from napari_samstar.recipe import ImageRecord
 from napari_samstar.types import SamStarError
 
@@ -176,6 +177,22 @@ def test_unsaved_work_is_offered_and_only_that(tmp_path: Path) -> None:
     edits.discard(found.path)
     assert edits.recover(tmp_path) == []
     assert not found.path.exists()
+
+
+def test_what_holds_nothing_is_swept_up_and_nothing_else(tmp_path: Path) -> None:
+    _, empty = edits.start(tmp_path, LABELS, IMAGE)
+    empty.close(keep=True)
+    editor, saved = edits.start(tmp_path, LABELS, IMAGE)
+    editor.do(edits.Merge(1, 2))
+    editor.saved("out")
+    saved.close(keep=True)
+    editor, kept = edits.start(tmp_path, LABELS, IMAGE)
+    editor.do(edits.Merge(1, 2))
+    kept.close(keep=True)
+    _, opened = edits.start(tmp_path, LABELS, IMAGE)
+    sweep(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {kept.path.name, opened.path.name}
+    opened.close()
 
 
 def test_closing_for_good_leaves_nothing(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from napari_samstar import edits
 from napari_samstar.cache import Store
 from napari_samstar.pipeline import run
 from napari_samstar.session import ImageSource, OpenImage
@@ -208,13 +209,29 @@ def test_a_thinned_picture_shows_every_second_pixel(searched: OpenImage) -> None
 
 
 def test_agreement_is_the_share_of_the_best_candidates(searched: OpenImage) -> None:
-    from napari_samstar.proposals.agreement import pixel_agreement
-    from napari_samstar.proposals.select import select
+    from napari_samstar.pipeline.agreeing import agreement as exported
 
-    state = searched.state
-    assert state.front is not None
-    assert state.prepared is not None
-    best = state.front.best({})
-    assert best[0] is state.front.preferred({})
-    chosen = [select(state.prepared.proposals, state.front.front.settings(c)) for c in best]
-    np.testing.assert_allclose(agreement(state.front, {}), pixel_agreement(chosen), atol=1e-6)
+    front = searched.state.front
+    assert front is not None
+    assert front.best({}, 1)[0] is front.preferred({})
+    # as many voices in what is shown as in what is exported
+    np.testing.assert_allclose(agreement(front, {}), exported(front.front).covered, atol=1e-6)
+
+
+def test_an_export_opened_again_knows_how_far_the_candidates_agreed(
+    searched: OpenImage, tmp_path: Path
+) -> None:
+    searched.update(**run(searched.take_steps()))
+    files = run(searched.export_steps(tmp_path / "out"))
+    again = OpenImage(searched.state.source, searched.tools)
+    again.update(**run(again.reopen_steps(files["recipe"])))
+    assert searched.state.result is not None
+    assert again.state.result is not None
+    agreed = searched.state.result.table["agreement"]
+    np.testing.assert_allclose(again.state.result.table["agreement"], agreed, rtol=1e-6)
+    again.update(**run(again.correct_steps()))
+    assert again.state.corrections is not None
+    gone = int(again.state.result.table["label"].iloc[0])
+    again.state.corrections.do(edits.Delete(gone))
+    again.update(**run(again.corrected_steps()))
+    np.testing.assert_allclose(again.state.result.table["agreement"], agreed.iloc[1:], rtol=1e-6)
