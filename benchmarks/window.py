@@ -171,19 +171,23 @@ class Bench:
         self.pump(800)
         self.until(lambda: not self.busy())
 
-    def until_drawn(self, condition: Callable[[], Any] = lambda: True) -> float:
-        """Seconds until the canvas is drawn after `condition` holds."""
+    def until_drawn(
+        self, act: Callable[[], Any], condition: Callable[[], Any] = lambda: True
+    ) -> float:
+        """Seconds from `act` to the end of the next drawing at which `condition` holds."""
         seen: list[float] = []
 
         def drawn(event: Any = None) -> None:
             if condition():
                 seen.append(time.perf_counter())
 
+        self.pump(100)
         self.canvas.events.draw.connect(drawn, position="last")
         began = time.perf_counter()
-        self.until(lambda: seen, 20)
+        act()
+        self.until(lambda: seen, 3)
         self.canvas.events.draw.disconnect(drawn)
-        return (seen[0] if seen else time.perf_counter()) - began
+        return (seen[0] if seen else float("inf")) - began
 
     def close(self) -> None:
         """End."""
@@ -270,12 +274,14 @@ def answers() -> list[dict[str, object]]:
     for _ in range(16):
         family = list(rows)[chance.integers(len(rows))]
         before = bench.image.state.candidate
-        began = time.perf_counter()
-        rows[family][1].setValue(int(chance.integers(101)))
+        place = int(chance.integers(101))
+        seconds = bench.until_drawn(
+            lambda slider=rows[family][1], place=place: slider.setValue(place)
+        )
         if bench.image.state.candidate is not before:
-            bench.until_drawn()
-            took("importance slider to the preferred mask", time.perf_counter() - began)
-        bench.idle()
+            took("importance slider to the preferred mask", seconds)
+            bench.pump(1500)
+    bench.idle()
     correct = bench.page("Correct")
     bench.until(lambda: bench.image.state.corrections is not None)
     correct.press("add")
@@ -286,13 +292,12 @@ def answers() -> list[dict[str, object]]:
         place = np.array([float(np.median(ys)), float(np.median(xs))]) * 0.4
         correct.press("drop")
         bench.pump(100)
-        began = time.perf_counter()
-        correct.clicked(place, True)
-        bench.until(lambda: correct._hand.suggestion is not None, 10)
-        told = time.perf_counter()
-        bench.until_drawn()
-        took("click to mask on offer", told - began)
-        took("click to mask on the screen", time.perf_counter() - began)
+        seconds = bench.until_drawn(
+            lambda place=place: correct.clicked(place, True),
+            lambda: correct._hand.suggestion is not None,
+        )
+        took("click to mask on the screen", seconds)
+        bench.until(lambda: not correct._answers.jobs.busy)
     correct.press("merge")
     for _ in range(20):
         table = bench.image.state.corrections.table
@@ -307,10 +312,8 @@ def answers() -> list[dict[str, object]]:
             spots.append(np.array([float(ys[middle]), float(xs[middle])]) * 0.4)
         correct.clicked(spots[0], True)
         bench.pump(150)
-        began = time.perf_counter()
-        correct.clicked(spots[1], True)
-        bench.until_drawn()
-        took("click that merges to repaint", time.perf_counter() - began)
+        seconds = bench.until_drawn(lambda spots=spots: correct.clicked(spots[1], True))
+        took("click that merges to repaint", seconds)
         bench.pump(100)
     bench.close()
     return [

@@ -84,7 +84,7 @@ def test_two_clicks_merge_and_the_table_follows(
     click(page, 20, 60)
     assert shown(context)[20, 20] == shown(context)[20, 60] > 0
     np.testing.assert_array_equal(shown(context), found(context).labels)
-    assert "1 correction, kept on disk" in page._count.text()
+    assert "1 correction, kept on disk" in page.parts.count.text()
     until(qtbot, lambda: len(context.image.state.result.table) == count - 1)
     page.press("undo")
     assert shown(context)[20, 20] != shown(context)[20, 60]
@@ -128,9 +128,9 @@ def test_an_object_that_is_missing_is_added_by_a_click(
 
 def test_number_material_and_review(context: Context, page: CorrectDock) -> None:
     click(page, 20, 100)
-    page._material.setValue(4)
+    page.parts.material.setValue(4)
     page.press("material")
-    page._new_number.setValue(77)
+    page.parts.new_number.setValue(77)
     page.press("renumber")
     assert shown(context)[20, 100] == 77
     assert found(context).table[77].material == 4
@@ -138,14 +138,14 @@ def test_number_material_and_review(context: Context, page: CorrectDock) -> None
     page.press("drop")
     page.press("next")
     doubtful = page._hand.chosen[0]
-    assert "% sure" in page._chosen_text.text()
+    assert "% sure" in page.parts.chosen_text.text()
     page.press("accept")
     assert found(context).table[doubtful].status == "accepted"
     rejected = page._hand.chosen[0]
     assert rejected == found(context).queue()[0], "it goes on by itself"
     page.press("reject")
     assert rejected not in found(context).table
-    assert page._left.text() == f"{count - 2} not looked at yet."
+    assert page.parts.left.text() == f"{count - 2} not looked at yet."
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ def test_what_cannot_be_meant_gets_a_sentence(
     if tool == "add" and "outside" in says:
         until(qtbot, lambda: not page._answers.jobs.busy)
     else:
-        assert says in page._hint.text()
+        assert says in page.parts.hint.text()
     np.testing.assert_array_equal(shown(context), before)
     assert not found(context).done
 
@@ -194,12 +194,12 @@ def test_without_a_result_every_key_is_answered(
     page.show()
     for _, action, _ in KEYS:
         page.press(action)
-        assert page._hint.text() == "<b>Open a micrograph first.</b>"
+        assert page.parts.hint.text() == "<b>Open a micrograph first.</b>"
     click(page, 3, 3)
     viewer.add_image(discs)
     page.context.image.update(model=NO_MODEL)
     page.press("merge")
-    assert "nothing to correct yet" in page._hint.text()
+    assert "nothing to correct yet" in page.parts.hint.text()
     click(page, 3, 3)
     drag(page, (3, 3), (9, 9))
     page.context.close()
@@ -218,7 +218,7 @@ def test_the_layer_may_go_at_any_time(
     viewer.layers.clear()
     page.press("merge")
     click(page, 20, 20)
-    assert "Open a micrograph" in page._hint.text() or page.image is None
+    assert "Open a micrograph" in page.parts.hint.text() or page.image is None
 
 
 def test_other_data_in_the_layer_is_not_taken_for_a_stroke(
@@ -229,7 +229,7 @@ def test_other_data_in_the_layer_is_not_taken_for_a_stroke(
     layer.data = np.ones((7, 7), np.int32)
     until(qtbot, lambda: shown(context).shape == before.shape)
     np.testing.assert_array_equal(shown(context), before)
-    assert "taken back" in page._hint.text()
+    assert "taken back" in page.parts.hint.text()
 
 
 def test_strokes_of_naparis_brush_are_undone_with_the_rest(

@@ -66,8 +66,8 @@ def test_objects_are_sorted_listed_named_and_made_one(
 ) -> None:
     assert "No materials" in page._found.text()
     assert not page._like.isEnabled()
-    page._automatic.setChecked(False)
-    page._count.setValue(2)
+    page.settings.automatic.setChecked(False)
+    page.settings.count.setValue(2)
     page._sort.click()
     wait(qtbot, context)
     rows = page.table.rows()

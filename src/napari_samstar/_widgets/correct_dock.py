@@ -7,20 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from qtpy.QtCore import QSize, Qt
-from qtpy.QtWidgets import (
-    QButtonGroup,
-    QCheckBox,
-    QGridLayout,
-    QGroupBox,
-    QLabel,
-    QPushButton,
-    QSpinBox,
-    QWidget,
-)
+from qtpy.QtCore import QSize
 
 from napari_samstar._widgets.answers import Answers
-from napari_samstar._widgets.correct_keys import KEY_OF, KEYS, key_table
+from napari_samstar._widgets.correct_keys import KEYS, key_table
+from napari_samstar._widgets.correct_parts import CorrectParts
 from napari_samstar._widgets.dock import Dock
 from napari_samstar._widgets.fields import Fold
 from napari_samstar._widgets.gestures import watch
@@ -29,7 +20,7 @@ from napari_samstar._widgets.marks import Marks, look_at, window_outlines
 from napari_samstar._widgets.offer import Offer
 from napari_samstar._widgets.outputs import OBJECTS
 from napari_samstar.session import OpenImage
-from napari_samstar.session.hand import TOOLS, Hand, Tool
+from napari_samstar.session.hand import TOOLS, Hand
 from napari_samstar.types import SamStarError
 
 if TYPE_CHECKING:
@@ -38,8 +29,6 @@ if TYPE_CHECKING:
     from napari_samstar.session.corrections import Corrections
 
 __all__ = ["CorrectDock"]
-
-_TOOL_NAMES: dict[Tool, str] = {"choose": "Choose", "merge": "Merge", "split": "Cut", "add": "Add"}
 
 
 class CorrectDock(Dock):
@@ -60,11 +49,10 @@ class CorrectDock(Dock):
         self._keys = LayerKeys(keys, self.press, self._hold)
         self._offer = Offer(self.context)
         self.body.addWidget(self._offer)
-        self._count = self.note()
-        self.body.addWidget(self._count)
-        self._build_tools()
-        self._build_chosen()
-        self._build_review()
+        self.parts = CorrectParts(self.press)
+        for button in self.parts.buttons:
+            self.needs(button, _has_result)
+        self.body.addWidget(self.parts)
         self.body.addWidget(
             Fold(
                 "All keys",
@@ -178,95 +166,6 @@ class CorrectDock(Dock):
             self._unwatch = None
         self._leave(self.image)
 
-    # parts of the page
-
-    def _build_tools(self) -> None:
-        grid = QGridLayout()
-        self._tools = QButtonGroup(self)
-        self._tool_buttons: dict[Tool, QPushButton] = {}
-        for place, (tool, what) in enumerate(TOOLS.items()):
-            button = self._button(f"{_TOOL_NAMES[tool]}  [{KEY_OF[tool]}]", what, tool)
-            button.setCheckable(True)
-            button.setChecked(tool == "choose")
-            self._tools.addButton(button)
-            self._tool_buttons[tool] = button
-            self.needs(button, _has_result)
-            grid.addWidget(button, place // 2, place % 2)
-        self.body.addLayout(grid)
-        self._hint = self.note()
-        self._hint.setMinimumHeight(2 * self._hint.fontMetrics().lineSpacing() + 4)
-        self._hint.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
-        self.body.addWidget(self._hint)
-        self._adding = QWidget()
-        row = QGridLayout(self._adding)
-        row.setContentsMargins(0, 0, 0, 0)
-        take = self._action("Add it", "take", "Makes the mask in blue an object.")
-        other = self._action("Other mask", "other", "Shows the next mask that the clicks may mean.")
-        row.addWidget(take, 0, 0)
-        row.addWidget(other, 0, 1)
-        self._over = QCheckBox("over other objects, too")
-        self._over.setToolTip("The new object takes pixels of its neighbors; else only background.")
-        row.addWidget(self._over, 1, 0, 1, 2)
-        self._adding.hide()
-        self.body.addWidget(self._adding)
-        row = QGridLayout()
-        self._undo = self._action("Undo", "undo", "Takes the last correction back.")
-        self._redo = self._action("Do again", "redo", "Makes it again.")
-        row.addWidget(self._undo, 0, 0)
-        row.addWidget(self._redo, 0, 1)
-        self.body.addLayout(row)
-
-    def _build_chosen(self) -> None:
-        box = QGroupBox("Chosen object")
-        grid = QGridLayout(box)
-        self._chosen_text = QLabel("none: click one, or point at it and press a key")
-        self._chosen_text.setWordWrap(True)
-        grid.addWidget(self._chosen_text, 0, 0, 1, 2)
-        self._material = _number(0, 999, "Number of a material; 0 is unknown.")
-        self._new_number = _number(1, 2**31 - 2, "A number that no object has.")
-        material = self._action("Set material", "material", "Says of which material it is.")
-        renumber = self._action("Renumber", "renumber", "Gives it the number.")
-        for place, (spin, button) in enumerate(
-            ((self._material, material), (self._new_number, renumber)), start=1
-        ):
-            grid.addWidget(button, place, 0)
-            grid.addWidget(spin, place, 1)
-        grid.addWidget(self._action("Delete", "delete", "Makes it background."), 3, 0, 1, 2)
-        self.body.addWidget(box)
-
-    def _build_review(self) -> None:
-        box = QGroupBox("Review, most doubtful first")
-        grid = QGridLayout(box)
-        self._left = self.note()
-        grid.addWidget(self._left, 0, 0, 1, 3)
-        for column, (text, action, tip) in enumerate(
-            (
-                ("Next", "next", "Goes to the object that is least sure to be one."),
-                ("Accept", "accept", "The object is good; goes on to the next."),
-                (
-                    "Reject",
-                    "reject",
-                    "Deletes the object and goes on; Undo brings it back.",
-                ),
-            )
-        ):
-            grid.addWidget(self._action(text, action, tip), 1, column)
-        self.body.addWidget(box)
-
-    def _button(self, text: str, tip: str, action: str | None = None) -> QPushButton:
-        button = QPushButton(text)
-        button.setToolTip(tip)
-        # a click leaves the keys to the picture
-        button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        if action is not None:
-            button.clicked.connect(lambda _=False: self.press(action))
-        return button
-
-    def _action(self, text: str, action: str, tip: str) -> QPushButton:
-        button = self._button(f"{text}  [{KEY_OF[action]}]", tip, action)
-        self.needs(button, _has_result)
-        return button
-
     # what keys and buttons do
 
     def _take_tool(self, image: OpenImage, tool: str) -> None:
@@ -274,10 +173,9 @@ class CorrectDock(Dock):
         for name in TOOLS:
             if name == tool:
                 self._hand.take(name)
-                self._tool_buttons[name].setChecked(True)
+                self.parts.show_tool(name)
         if tool == "split":
             self._hand.choose(())
-        self._adding.setVisible(tool == "add")
         self._select_objects(image)
         self.context.correcting.begin(image)
         if tool == "add" and not image.state.clickable:
@@ -288,11 +186,11 @@ class CorrectDock(Dock):
     def _edit(self, image: OpenImage, action: str) -> Edit:
         pointed = self._pointed(image)
         if action == "take":
-            return self._hand.add(self._over.isChecked())
+            return self._hand.add(self.parts.over.isChecked())
         if action == "material":
-            return self._hand.set_material(self._material.value(), pointed)
+            return self._hand.set_material(self.parts.material.value(), pointed)
         if action == "renumber":
-            return self._hand.renumber(self._new_number.value(), pointed)
+            return self._hand.renumber(self.parts.new_number.value(), pointed)
         return self._hand.delete(pointed)
 
     def _do(self, image: OpenImage, make: Callable[[Corrections], Edit | None]) -> Edit | None:
@@ -371,43 +269,12 @@ class CorrectDock(Dock):
         self._show_state()
 
     def _show_state(self) -> None:
-        image, hand = self.image, self._hand
-        corrections = None if image is None else image.state.corrections
-        result = None if image is None else image.state.result
-        if not self._hint.property("said"):
-            self._hint.setText(TOOLS[hand.tool] if result is not None else "")
-        if corrections is None:
-            count = 0 if result is None else len(result.table)
-            text = "Nothing is segmented yet." if result is None else f"{count} objects."
-            self._count.setText(text)
-            self._left.setText("")
-            self._chosen_text.setText("none: click one, or point at it and press a key")
-            return
-        done = len(corrections.done)
-        kept = "kept on disk" if corrections.kept is not None else "not kept on disk"
-        self._count.setText(
-            f"{len(corrections.table)} objects, {done} correction{'' if done == 1 else 's'}"
-            + (f", {kept}." if done else ".")
-        )
-        left = len(corrections.queue())
-        self._left.setText(f"{left} not looked at yet." if left else "Every object was looked at.")
-        self._undo.setEnabled(done > 0)
-        self._redo.setEnabled(corrections.can_redo)
-        if not hand.chosen:
-            self._chosen_text.setText("none: click one, or point at it and press a key")
-        elif len(hand.chosen) > 1:
-            self._chosen_text.setText(f"{len(hand.chosen)} objects")
-        else:
-            self._chosen_text.setText(_about(hand.chosen[0], corrections))
-        if self._new_number.value() in corrections.table:
-            self._new_number.setValue(corrections.free)
+        self.parts.show_state(self.image, self._hand)
 
     def _say(self, sentence: str) -> None:
         """Show a sentence in place of the hint; empty for the hint again."""
-        self._hint.setProperty("said", bool(sentence))
-        if sentence:
-            self._hint.setText(f"<b>{sentence}</b>")
-        else:
+        self.parts.say(sentence)
+        if not sentence:
             self._show_state()
 
     # what happens elsewhere
@@ -450,29 +317,6 @@ class CorrectDock(Dock):
         position = np.array(self.context.viewer.cursor.position, np.float64)
         x, y = self.context.outputs.places(image, position[None])[0]
         return corrections.at(x, y)
-
-
-def _number(low: int, high: int, tip: str) -> QSpinBox:
-    spin = QSpinBox()
-    spin.setRange(low, high)
-    spin.setToolTip(tip)
-    spin.setMaximumWidth(110)
-    return spin
-
-
-def _about(label: int, corrections: Corrections) -> str:
-    segment = corrections.table[label]
-    parts = [f"number {label}", f"{segment.area} px"]
-    if segment.material:
-        parts.append(f"material {segment.material}")
-    sure = corrections.confidence.get(label)
-    if segment.status == "accepted":
-        parts.append("accepted")
-    elif segment.status == "reviewed":
-        parts.append("made by hand")
-    elif sure is not None:
-        parts.append(f"{100 * min(sure, 1.0):.0f} % sure")
-    return ", ".join(parts)
 
 
 def _has_result(image: OpenImage) -> bool:

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from qtpy.QtCore import QSize
-from qtpy.QtWidgets import QCheckBox, QComboBox, QGridLayout, QHBoxLayout, QPushButton, QSpinBox
+from qtpy.QtWidgets import QComboBox, QGridLayout, QPushButton
 
+from napari_samstar._widgets.boost_form import BoostForm
 from napari_samstar._widgets.context import EVERYTHING
 from napari_samstar._widgets.dock import Dock
 from napari_samstar._widgets.gestures import watch
@@ -28,19 +29,10 @@ from napari_samstar.session.materials import (
     one_material,
     sureness_of,
 )
-from napari_samstar.settings import BoostSettings, FallbackSettings
+from napari_samstar.settings import BoostSettings
 from napari_samstar.types import SamStarError
 
 __all__ = ["MaterialsDock"]
-
-_RULES = {"robust": "robust", "paper": "as published", "code": "as the authors' program"}
-_ENCODERS = {
-    ("intensity", "physics", "bundled"): "brightness, texture, small network",
-    ("intensity", "physics"): "brightness and texture",
-    ("intensity",): "brightness alone",
-    ("physics",): "texture alone",
-    ("bundled",): "small network alone",
-}
 
 
 class MaterialsDock(Dock):
@@ -52,9 +44,11 @@ class MaterialsDock(Dock):
     def build(self) -> None:
         """Make the widgets."""
         self._unwatch: Callable[[], None] | None = None
-        self._writing = False
         self._colored: OpenImage | None = None
-        self._build_settings()
+        self.settings = BoostForm()
+        self.settings.changed.connect(self._on_settings)
+        self.needs(self.settings)
+        self.body.addWidget(self.settings)
         self._build_buttons()
         self._found = self.note()
         self.body.addWidget(self._found)
@@ -70,40 +64,6 @@ class MaterialsDock(Dock):
     def sizeHint(self) -> QSize:
         """Ask for a table of some rows."""
         return QSize(340, 480)
-
-    def _build_settings(self) -> None:
-        form = self.form()
-        self._rules = _choice(
-            _RULES,
-            "Which masks go because they overlap others or say the same. Robust also drops "
-            "duplicates; the others do exactly what the method's authors wrote, or programmed.",
-        )
-        self._rules.activated.connect(lambda: self._set(removal=self._rules.currentData()))
-        form.addRow("Ambiguous masks", self._rules)
-        self._fill = QCheckBox("also look where no mask lies")
-        self._fill.setToolTip(
-            "Areas that no mask covers are divided by their texture, and become objects, too."
-        )
-        self._fill.toggled.connect(self._on_fill)
-        form.addRow("", self._fill)
-        self._encoder = _choice(_ENCODERS, "What tells one material from another.")
-        self._encoder.activated.connect(self._on_encoder)
-        form.addRow("Tell apart by", self._encoder)
-        row = QHBoxLayout()
-        self._automatic = QCheckBox("as many as there are")
-        self._automatic.setToolTip("The image decides how many materials there are.")
-        self._count = QSpinBox()
-        self._count.setRange(1, 64)
-        self._count.setValue(2)
-        self._count.setToolTip("How many materials there are, empty background not counted.")
-        self._automatic.toggled.connect(self._on_count)
-        self._count.valueChanged.connect(self._on_count)
-        row.addWidget(self._automatic, 1)
-        row.addWidget(self._count)
-        form.addRow("Materials", row)
-        for widget in (self._rules, self._fill, self._encoder, self._automatic):
-            self.needs(widget)
-        self.needs(self._count, lambda image: _boost(image).materials.count is not None)
 
     def _build_buttons(self) -> None:
         row = QGridLayout()
@@ -163,7 +123,7 @@ class MaterialsDock(Dock):
     def refresh(self, image: OpenImage | None, names: frozenset[str]) -> None:
         """Show the settings and what was found."""
         if image is not None and "settings" in names:
-            self._show_settings(_boost(image))
+            self.settings.set_value(image.state.settings.boost or BoostSettings())
         if names & {"result", "corrections", "sureness", "material_names", "source"}:
             self._show(image)
 
@@ -277,16 +237,6 @@ class MaterialsDock(Dock):
 
     # parts of what is shown
 
-    def _show_settings(self, settings: BoostSettings) -> None:
-        self._writing = True
-        self._rules.setCurrentIndex(self._rules.findData(settings.removal))
-        self._fill.setChecked(settings.fallback is not None)
-        _show_choice(self._encoder, settings.texture.encoders)
-        self._automatic.setChecked(settings.materials.count is None)
-        if settings.materials.count is not None:
-            self._count.setValue(settings.materials.count)
-        self._writing = False
-
     def _show(self, image: OpenImage | None) -> None:
         if not self.isVisible():
             return
@@ -375,30 +325,9 @@ class MaterialsDock(Dock):
         highlight(self.context, image, labels)
         self._on_busy()
 
-    def _on_fill(self, on: bool) -> None:
-        if not self._writing:
-            self._set(fallback=FallbackSettings() if on else None)
-
-    def _on_encoder(self) -> None:
-        image = self.image
-        if image is not None:
-            encoders = self._encoder.currentData()
-            self._set(texture=_boost(image).texture.model_copy(update={"encoders": encoders}))
-
-    def _on_count(self) -> None:
-        image = self.image
-        if self._writing or image is None:
-            return
-        count = None if self._automatic.isChecked() else self._count.value()
-        self._set(materials=_boost(image).materials.model_copy(update={"count": count}))
-
-    def _set(self, **chosen: Any) -> None:
+    def _on_settings(self, settings: BoostSettings) -> None:
         if self.image is not None:
-            self.image.set_settings(boost=_boost(self.image).model_copy(update=chosen))
-
-
-def _boost(image: OpenImage) -> BoostSettings:
-    return image.state.settings.boost or BoostSettings()
+            self.image.set_settings(boost=settings)
 
 
 def _done(image: OpenImage) -> tuple[Edit, ...]:
@@ -425,22 +354,3 @@ def _button(text: str, tip: str, slot: Callable[[], None] | None = None) -> QPus
     if slot is not None:
         button.clicked.connect(lambda _=False: slot())
     return button
-
-
-def _choice(choices: dict[Any, str], tip: str) -> QComboBox:
-    box = QComboBox()
-    for value, label in choices.items():
-        box.addItem(label, value)
-    box.setToolTip(tip)
-    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    box.setMinimumContentsLength(12)
-    return box
-
-
-def _show_choice(box: QComboBox, value: Any) -> None:
-    """Show a value, one that is none of the choices included."""
-    place = box.findData(value)
-    if place < 0:
-        box.addItem(", ".join(value), value)
-        place = box.count() - 1
-    box.setCurrentIndex(place)

@@ -46,6 +46,7 @@ class ParetoPlot(Plot):
             "settings. Ring: what is shown."
         )
         self._candidates: tuple[Candidate, ...] = ()
+        self._drawn: tuple[Front | None, tuple[str, str]] = (None, ("", ""))
         self._points = np.zeros((0, 2))
         self._all = np.zeros((0, 2))
         self.paint()
@@ -80,12 +81,11 @@ class ParetoPlot(Plot):
             To be marked.
         """
         columns = [front.objectives.index(name) for name in axes]
-        self._candidates = front.candidates
-        self._points = front.rewards[:, columns]
-        rewards = np.array([c.rewards for c in front.evaluated], np.float64)
-        self._all = rewards.reshape(-1, len(front.objectives))[:, columns]
-        self._beaten.setData(pos=self._all)
-        self._front.setData(pos=self._points)
+        if front is not self._drawn[0] or axes != self._drawn[1]:  # else another choice alone
+            self._drawn = front, axes
+            self._show_points(front, columns)
+            for side, name in zip(("bottom", "left"), names, strict=True):
+                self.plot.setLabel(side, name)
         known = {
             "default": front.default,
             "knee": front.knee if front.candidates else None,
@@ -94,8 +94,14 @@ class ParetoPlot(Plot):
         for name, candidate in known.items():
             self._marks[name].setData(pos=self._place(candidate, columns))
         self._shown.setData(pos=self._place(shown, columns))
-        for side, name in zip(("bottom", "left"), names, strict=True):
-            self.plot.setLabel(side, name)
+
+    def _show_points(self, front: Front, columns: list[int]) -> None:
+        self._candidates = front.candidates
+        self._points = front.rewards[:, columns]
+        rewards = np.array([c.rewards for c in front.evaluated], np.float64)
+        self._all = rewards.reshape(-1, len(front.objectives))[:, columns]
+        self._beaten.setData(pos=self._all)
+        self._front.setData(pos=self._points)
         low, high = self._all.min(axis=0, initial=1.0), self._all.max(axis=0, initial=0.0)
         margin = np.maximum(0.06 * (high - low), 0.01)
         self.plot.setXRange(low[0] - margin[0], high[0] + margin[0], padding=0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QComboBox, QPushButton
+from qtpy.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QWidget
 from superqt import QLabeledRangeSlider
 
 from napari_samstar._widgets.dock import Dock
@@ -61,7 +61,11 @@ class SegmentDock(Dock):
             "Share of the image that the objects fill, percent. From 0 to 100 means unknown."
         )
         self._coverage.sliderReleased.connect(self._on_coverage)
-        form.addRow("They fill, %", self._coverage)
+        room = QWidget()  # for half of the right number, which stands over its handle
+        inside = QHBoxLayout(room)
+        inside.setContentsMargins(0, 0, 12, 0)
+        inside.addWidget(self._coverage)
+        form.addRow("They fill, %", room)
         for widget in (self._size, self._shape, self._polarity, self._coverage):
             self.needs(widget)
         self.learn = LearnFromClicks(self.context)
