@@ -15,7 +15,8 @@ import random
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -37,20 +38,20 @@ def timed(work: Callable[[], Any]) -> tuple[Any, float]:
     return result, time.process_time() - start
 
 
-def counted(work: Callable[[], Any]) -> tuple[Any, float, int]:
-    """What `work` gives, the seconds of it that go into selections and rewards, and how many."""
+@contextmanager
+def counted() -> Iterator[list[float]]:
+    """Collect the seconds that go into the selection and the rewards of each candidate."""
     judge = optimizing._Judge
     plain, spent = judge.evaluate, []
 
     def evaluate(self: Any, genes: Any) -> Any:
-        start = time.process_time()
-        found = plain(self, genes)
-        spent.append(time.process_time() - start)
+        found, seconds = timed(lambda: plain(self, genes))
+        spent.append(seconds)
         return found
 
     judge.evaluate = evaluate  # type: ignore[method-assign]
     try:
-        return work(), sum(spent), len(spent)
+        yield spent
     finally:
         judge.evaluate = plain  # type: ignore[method-assign]
 
@@ -95,13 +96,12 @@ def main() -> None:
     ss.optimize(ss.propose(warm, sam, ss.DecodeSettings(points_per_side=4)), warm, search=few)
 
     proposals, propose = timed(lambda: ss.propose(micrograph, sam))
-    steps = optimizing.optimize_steps(proposals, micrograph, search=search)
-    _, first = timed(lambda: next(steps))
-
-    def rest() -> Any:
-        return ss.pipeline.run(steps)
-
-    (front, judged, number), whole = timed(lambda: counted(rest))
+    with counted() as spent:
+        steps = optimizing.optimize_steps(proposals, micrograph, search=search)
+        _, first = timed(lambda: next(steps))
+        number, judged = -len(spent), -sum(spent)
+        front, whole = timed(lambda: ss.pipeline.run(steps))
+        number, judged = number + len(spent), judged + sum(spent)
     generator = SamAutomaticMaskGenerator(sam, points_per_side=32)
     rgb = ss.to_rgb(micrograph, ss.PreprocessSettings())
     _, meta = timed(lambda: generator.generate(rgb))

@@ -7,7 +7,7 @@ from typing import Any
 
 __all__ = ["until", "wait"]
 
-_LONGEST = 280_000  # ms; a little less than a test may take in all
+_LONGEST = 840_000  # ms; a little less than a test may take in all
 
 
 def until(qtbot: Any, condition: Callable[[], Any]) -> None:

@@ -191,6 +191,16 @@ def _gather(
     return out, new
 
 
+@njit(cache=True, nogil=True)
+def _differ(counts: Any, offsets: Any, others: Any, other_offsets: Any) -> NDArray[np.bool_]:
+    out = np.zeros(offsets.size - 1, np.bool_)
+    for i in range(out.size):
+        mine = counts[offsets[i] : offsets[i + 1]]
+        theirs = others[other_offsets[i] : other_offsets[i + 1]]
+        out[i] = mine.size != theirs.size or (mine != theirs).any()
+    return out
+
+
 @dataclass(frozen=True)
 class MaskRuns:
     """N binary masks of one (H, W) frame as run lengths.
@@ -263,6 +273,10 @@ class MaskRuns:
     def areas(self) -> NDArray[np.int64]:
         """Pixels in each mask, (N,)."""
         return np.asarray(_areas(self.counts, self.offsets))
+
+    def differ(self, other: MaskRuns) -> NDArray[np.bool_]:
+        """Which of N masks are not the same as N others, one by one, (N,)."""
+        return np.asarray(_differ(self.counts, self.offsets, other.counts, other.offsets))
 
     def boxes(self) -> NDArray[np.int32]:
         """Boxes (N, 4) as x0, y0, x1, y1, the last row and column included; zeros if empty."""

@@ -45,6 +45,8 @@ SourceName = Literal["grid", "tiles", "regions", "prompted"]
 _FIXED: JsonDict = {"search": False}
 _SLOW: JsonDict = {"search": {"slow": True}}
 _WITHOUT_LAYER: JsonDict = {"search": {"when": ["reward_layer", False]}}
+# at these steps stability scores are known from the decoding; between them they take a recount
+_BY_STEPS: JsonDict = {"search": {"when": ["reward_layer", False], "high": 2.0, "step": 0.125}}
 
 
 class Settings(BaseModel):
@@ -183,7 +185,7 @@ class AmgSettings(Settings):
         ge=0.0,
         le=5.0,
         description="Shift of the cut-off, logits.",
-        json_schema_extra=_WITHOUT_LAYER,
+        json_schema_extra=_BY_STEPS,
     )
     box_nms_thresh: float = Field(
         0.7,

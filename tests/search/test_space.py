@@ -96,7 +96,7 @@ def test_lists_from_json_are_choices_too():
 def test_every_field_that_selects_is_a_gene_with_its_bounds():
     space = space_of(LAYERED)
     assert space["amg.pred_iou_thresh"].high == 1.0
-    assert space["amg.stability_score_offset"].high == 5.0
+    assert space["amg.stability_score_offset"].high == 2.0
     assert space["reward_layer.contrast"].when == ("reward_layer", True)
     assert space["amg.box_nms_thresh"].when == ("reward_layer", False)
     assert space["reward_layer"].default is True

@@ -49,6 +49,8 @@ __all__ = [
     "with_prior",
 ]
 
+_MOST_LAYERS = 3  # more masks than this on every pixel are no segmentation, and cost most to judge
+
 Event = CandidateEvent | GenerationEvent | SettingEvent | Progress
 
 
@@ -271,6 +273,9 @@ class _Judge:
         return self.judge(select(self.proposals, _settings(genes, self.base)))
 
     def judge(self, selection: Selection) -> NDArray[np.float64]:
+        height, width = selection.shape
+        if selection.runs.areas().sum() > _MOST_LAYERS * height * width:
+            return np.zeros(len(self.objectives))
         if isinstance(selection.measured, MeasuredRows):
             known = selection.measured.knowing(self.prior, self.first)
             selection = replace(selection, measured=known)

@@ -16,7 +16,7 @@ from napari_samstar.proposals.segments import shapes
 from napari_samstar.runs import MaskRuns
 from napari_samstar.types import Proposals
 
-__all__ = ["NAMES", "column", "image_of", "share_image"]
+__all__ = ["GRAY_NAMES", "NAMES", "column", "image_of", "share_image"]
 
 _SHAPE = (
     "area",
@@ -35,9 +35,10 @@ _SHAPE = (
     "equivalent_diameter",
     "feret_diameter",
 )
-_GRAY = ("mean", "std", "ring_mean", "ring_std", "contrast", "edge", "flux", "support")
+#: Columns that need the image.
+GRAY_NAMES = ("mean", "std", "ring_mean", "ring_std", "contrast", "edge", "flux", "support")
 #: Every column there is.
-NAMES = _SHAPE + _GRAY
+NAMES = _SHAPE + GRAY_NAMES
 
 _CHUNK = 256  # masks handed to a thread at once
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_samstar.proposals.columns import column
-from napari_samstar.proposals.overlaps import other_kind, overlaps
+from napari_samstar.proposals.overlaps import keep, other_kind
 from napari_samstar.proposals.quality import of_size, quality
 from napari_samstar.settings import Prior, RewardLayerSettings
 from napari_samstar.types import Proposals
@@ -166,4 +166,4 @@ def select_ranked(
     height, width = proposals.shape
     coverage = layer.prior.coverage
     budget = np.inf if coverage is None else _COVERAGE_SLACK * coverage[1] * height * width
-    return overlaps(proposals).keep(order, layer.max_overlap, budget)
+    return keep(proposals, order, layer.max_overlap, budget)

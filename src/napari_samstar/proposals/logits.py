@@ -211,6 +211,11 @@ class PackedLogits:
         unknown = np.isnan(lower) | np.isnan(upper)  # no logit above the lower cut
         return np.where(unknown, 0, lower), np.where(unknown, 1, upper)
 
+    def on_ladder(self, offset: float) -> NDArray[np.float32] | None:
+        """Return the scores (N,) at one of the ladder's own offsets, None at any other."""
+        rungs = np.flatnonzero(np.float32(offset) == LADDER)
+        return self.ladder[:, rungs[0]] if rungs.size else None
+
     def stability(self, rows: NDArray[np.intp], offset: float) -> NDArray[np.float32]:
         """Stability scores of `rows` at `offset` logits, exactly as from full-size logits."""
         rows = np.asarray(rows, np.int64)

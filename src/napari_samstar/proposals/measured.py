@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from copy import copy
 from functools import cached_property
-from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from napari_samstar.proposals.columns import column, share_image
+from napari_samstar.proposals.blocks import Blocks
+from napari_samstar.proposals.columns import GRAY_NAMES, column, share_image
 from napari_samstar.proposals.layer import expected_objects
-from napari_samstar.proposals.overlaps import overlaps
+from napari_samstar.proposals.overlaps import blocks
 from napari_samstar.proposals.quality import quality
 from napari_samstar.proposals.table import from_masks
 from napari_samstar.runs import MaskRuns
@@ -22,36 +21,8 @@ from napari_samstar.types import Proposals
 __all__ = ["MeasuredRows"]
 
 
-@njit(cache=True, nogil=True)
-def _union(counts: Any, offsets: Any, rows: Any) -> Any:
-    """Pixels in at least one of `rows`, and in at least two."""
-    total = 0
-    for i in rows:
-        total += (offsets[i + 1] - offsets[i]) // 2
-    begins = np.empty(total, np.int64)
-    stops = np.empty(total, np.int64)
-    n = 0
-    for i in rows:
-        position = 0
-        for k in range(offsets[i], offsets[i + 1]):
-            length = int(counts[k])
-            if (k - offsets[i]) % 2 == 1 and length > 0:
-                begins[n], stops[n] = position, position + length
-                n += 1
-            position += length
-    begins, stops = np.sort(begins[:n]), np.sort(stops[:n])
-    one, two, depth, last = 0, 0, 0, 0
-    a, b = 0, 0
-    while b < n:
-        opens = a < n and begins[a] < stops[b]
-        position = begins[a] if opens else stops[b]
-        one += (position - last) * (depth >= 1)
-        two += (position - last) * (depth >= 2)
-        last = position
-        depth += 1 if opens else -1
-        a += opens
-        b += not opens
-    return one, two
+# gray values are measured anew only where a clean-up changed a larger share of a mask's area
+_MUCH = 0.1
 
 
 class MeasuredRows:
@@ -86,11 +57,7 @@ class MeasuredRows:
         self._runs = runs
         # a clean-up may have touched a mask and yet left it as it was
         touched = np.flatnonzero(changed) if changed is not None else np.zeros(0, np.int64)
-        differ = [
-            not np.array_equal(runs.row(i), proposals.runs.row(int(rows[i])))
-            for i in touched.tolist()
-        ]
-        self._changed = touched[np.array(differ, np.bool_)]
+        self._changed = touched[runs.take(touched).differ(proposals.runs.take(rows[touched]))]
 
     def knowing(self, prior: Prior, first: Proposals | None = None) -> MeasuredRows:
         """Return the same masks, judged by what `prior` says; sizes in px.
@@ -141,11 +108,6 @@ class MeasuredRows:
         """Table of the changed masks alone."""
         return self._table(self._runs.take(self._changed))
 
-    @cached_property
-    def _own(self) -> Proposals:
-        """Table of the selected masks alone, for their pairs where some were changed."""
-        return self._table(self._runs)
-
     def _table(self, runs: MaskRuns) -> Proposals:
         """Table of masks of this image."""
         stability = np.ones(len(runs), np.float32)
@@ -155,32 +117,46 @@ class MeasuredRows:
     def column(self, name: str) -> NDArray[np.float32]:
         """One property of every mask, (K,); see `proposals.columns.column`."""
         values = column(self._proposals, name)[self._rows]
-        if self._changed.size:
+        if self._changed.size == 0:
+            return values
+        if name not in GRAY_NAMES:
             values[self._changed] = column(self._anew, name)
+        elif self._regrayed[0].size:
+            which, table = self._regrayed
+            values[which] = column(table, name)
         return values
+
+    @cached_property
+    def _regrayed(self) -> tuple[NDArray[np.int64], Proposals]:
+        """Masks whose clean-up changed much of them, and their table."""
+        before = column(self._proposals, "area")[self._rows[self._changed]]
+        after = column(self._anew, "area")
+        much = np.abs(after - before) > _MUCH * before
+        which = self._changed[much]
+        return which, self._table(self._runs.take(which))
 
     def pairs(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
         """Masks that share pixels: first and second index, first < second, and px shared."""
         return self._pairs
 
     @cached_property
-    def _pairs(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        same = np.ones(self._rows.size, bool)
-        same[self._changed] = False
-        places = np.flatnonzero(same)
-        first, second, shared = overlaps(self._proposals).pairs(self._rows[places])
+    def _blocks(self) -> tuple[Blocks, NDArray[np.int64], NDArray[np.int64]]:
+        """Blocks of the masks, the rows of theirs, and which of the K each row is."""
+        known = blocks(self._proposals)
         if self._changed.size == 0:
-            return first, second, shared
-        first, second = places[first], places[second]
-        found = [(first, second, shared)]
-        for i in self._changed.tolist():
-            others, pixels = overlaps(self._own).partners(i)
-            # a pair of two changed masks is counted once
-            once = same[others] | (others > i)
-            others = others[once].astype(np.int64)
-            found.append((np.minimum(others, i), np.maximum(others, i), pixels[once]))
-        parts = [np.concatenate(part) for part in zip(*found, strict=True)]
-        return parts[0], parts[1], parts[2]
+            return known, self._rows, np.arange(self._rows.size)
+        same = np.ones(self._rows.size, np.bool_)
+        same[self._changed] = False
+        which = np.concatenate([np.flatnonzero(same), self._changed])
+        joined = known.take(self._rows[same]).followed_by(blocks(self._anew))
+        return joined, np.arange(which.size), which
+
+    @cached_property
+    def _pairs(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        known, rows, which = self._blocks
+        first, second, shared = known.pairs(rows)
+        first, second = which[first], which[second]
+        return np.minimum(first, second), np.maximum(first, second), shared
 
     def covered(self) -> tuple[int, int]:
         """Pixels in at least one mask, and in at least two, px."""
@@ -188,9 +164,5 @@ class MeasuredRows:
 
     @cached_property
     def _covered(self) -> tuple[int, int]:
-        first, second, _ = self._pairs
-        meeting = np.union1d(first, second)
-        one, two = _union(self._runs.counts, self._runs.offsets, meeting)
-        alone = np.ones(self._rows.size, bool)
-        alone[meeting] = False
-        return int(one) + int(self.column("area")[alone].sum(dtype=np.float64)), int(two)
+        known, rows, _ = self._blocks
+        return known.depth(rows)

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from napari_samstar.proposals.grid import TILE_LAYER
 from napari_samstar.proposals.measured import MeasuredRows
-from napari_samstar.proposals.postprocess import Cleaned, clean_masks
+from napari_samstar.proposals.postprocess import clean_masks, smallest_parts
 from napari_samstar.proposals.suppress import box_nms
 from napari_samstar.proposals.table import grid_logits, has_source
+from napari_samstar.runs import MaskRuns
 from napari_samstar.settings import AmgSettings, SelectSettings
 from napari_samstar.types import SOURCES, Proposals, SamStarError, Selection
 
@@ -132,8 +133,7 @@ def _finish(
     order = np.arange(len(rows))
     changed = np.zeros(len(rows), bool)
     if min_area > 0 and len(rows):
-        known = proposals.columns.setdefault("cleaned", Cleaned())
-        runs, changed = clean_masks(runs, boxes, min_area, rows, known)
+        runs, changed = _cleaned(proposals, rows, runs, min_area)
         boxes = np.where(changed[:, None], runs.boxes(), boxes)
         limit = max(settings.amg.box_nms_thresh, settings.amg.crop_nms_thresh)
         # masks that needed no cleaning go first
@@ -153,6 +153,22 @@ def _finish(
         settings=settings,
         measured=MeasuredRows(proposals, rows, runs, changed, prior),
     )
+
+
+def _cleaned(
+    proposals: Proposals, rows: NDArray[np.int64], runs: MaskRuns, min_area: int
+) -> tuple[MaskRuns, NDArray[np.bool_]]:
+    """Clean the masks of rows that have something small; what that is, is memoized."""
+    unknown = np.full(len(proposals), -1, np.int64)
+    smallest: NDArray[np.int64] = proposals.columns.setdefault("smallest_part", unknown)
+    missing = rows[smallest[rows] < 0]
+    smallest[missing] = smallest_parts(proposals.runs, missing)
+    changed = smallest[rows] < min_area
+    some = np.flatnonzero(changed)
+    cleaned, _ = clean_masks(runs.take(some), min_area)
+    order = np.arange(len(rows))
+    order[some] = len(rows) + np.arange(some.size)
+    return (runs + cleaned).take(order), changed
 
 
 def _by_physics(proposals: Proposals, settings: SelectSettings) -> Selection:
@@ -201,6 +217,10 @@ class _Stability:
         self._logits = None if stored else grid_logits(proposals)
         # rows without logits keep the score they came with
         self._count = 0 if self._logits is None else len(self._logits)
+        rung = None if self._logits is None else self._logits.on_ladder(offset)
+        if rung is not None:
+            self._scores = np.concatenate([rung, self._scores[self._count :]])
+            self._logits, self._count = None, 0
         # of the latest offset alone: other settings move while it stays, and memory stays bounded
         memo = proposals.columns.get("stability_at")
         if memo is None or memo[0] != offset:

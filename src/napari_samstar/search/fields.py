@@ -142,6 +142,7 @@ class _Reader:
             raise TypeError(f"{path} can be no gene: give it bounds, or mark it as not searched.")
         # what is the default may be kept, even where the search looks elsewhere
         more |= {"low": min(low, value), "high": max(high, value), "log": bool(mark.get("log"))}
+        more["step"] = float(mark.get("step", 0.0))
         return Gene(path, "real" if kind is float else "integer", value, **more)
 
 

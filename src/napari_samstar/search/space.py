@@ -37,6 +37,8 @@ class Gene:
         Values of a choice gene.
     log : bool
         Numbers are spread evenly in their logarithm (of value + 1 where `low` is 0).
+    step : float
+        Where it is not 0, real values are multiples of it.
     slow : bool
         A new value needs the network, see `schedule`.
     when : (str, Any) or None
@@ -50,6 +52,7 @@ class Gene:
     high: float = 1.0
     choices: tuple[Any, ...] = ()
     log: bool = False
+    step: float = 0.0
     slow: bool = False
     when: tuple[str, Any] | None = None
 
@@ -118,6 +121,9 @@ class Gene:
     def _round(self, value: float) -> float | int:
         if self.kind == "integer":
             return int(min(max(round(value), self.low), self.high))
+        if self.step:
+            value = round(value / self.step) * self.step
+            return float(min(max(value, self.low), self.high))
         # decimals of the step: of the whole range, or of the value itself on a logarithmic axis
         span = max(abs(value), 1e-9) if self.log else max(self.high - self.low, 1e-9)
         value = round(value, max(0, math.ceil(-math.log10(span / _STEPS))))
