@@ -15,7 +15,7 @@ from segment_anything.utils.amg import remove_small_regions
 from torchvision.ops.boxes import batched_nms
 
 import napari_samstar as ss
-from napari_samstar.proposals.postprocess import clean_masks
+from napari_samstar.proposals.postprocess import clean_masks, smallest_parts
 from napari_samstar.proposals.suppress import box_nms
 from napari_samstar.runs import MaskRuns
 from tests.models import small_sam
@@ -125,12 +125,15 @@ def test_clean_up_is_metas(seed: int, density: float, min_area: int) -> None:
     y0, x0 = rng.integers(0, height), rng.integers(0, width)
     part = mask[y0 : y0 + rng.integers(1, 24), x0 : x0 + rng.integers(1, 24)]
     part[...] = rng.random(part.shape) < density
+    mask[:: height - 1] |= rng.random(width) < rng.choice([0, 0.9])  # runs that go on below
     expected, filled = remove_small_regions(mask, min_area, mode="holes")
     expected, dropped = remove_small_regions(expected, min_area, mode="islands")
     runs = MaskRuns.from_dense([mask])
     cleaned, changed = clean_masks(runs, min_area)
     assert np.array_equal(cleaned.dense(0), expected)
     assert changed[0] == (filled or dropped)
+    smallest = smallest_parts(runs, np.zeros(1, np.int64))[0]
+    assert (smallest < min_area) == (filled or dropped)
 
 
 @given(st.integers(0, 10_000), st.integers(1, 9))

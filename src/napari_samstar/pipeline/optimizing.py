@@ -15,6 +15,7 @@ from napari_samstar.cache import content_key
 from napari_samstar.pipeline.driving import run
 from napari_samstar.pipeline.slow import SlowStage, cheap_genes, slow_genes
 from napari_samstar.proposals.measured import MeasuredRows
+from napari_samstar.proposals.quality import quality_steps
 from napari_samstar.proposals.select import select
 from napari_samstar.rewards.base import RewardTerm
 from napari_samstar.rewards.priors import importances_for, terms_for
@@ -49,6 +50,7 @@ __all__ = [
     "with_prior",
 ]
 
+_PARTS = 6  # shapes, gray values, outlines, blocks, matches, trees
 _MOST_LAYERS = 3  # more masks than this on every pixel are no segmentation, and cost most to judge
 
 Event = CandidateEvent | GenerationEvent | SettingEvent | Progress
@@ -160,6 +162,8 @@ def optimize_steps(
         After each candidate and each generation. To pause, ask for no next event; to cancel, close
         the generator: ``event.front()`` of the last event, a `SelectionFront`, is what was found so
         far.
+    Progress
+        While all masks are measured, before the first candidate.
     SettingEvent, Progress
         Before proposals are made again, with the time that this may take, and meanwhile.
 
@@ -186,6 +190,7 @@ def optimize_steps(
         # the pace is measured where it is not given, and then it is not part of the name
         asked = search.model_copy(update={"pace": None}).key()
         journal = Path(journal) / f"{content_key(context, asked)}.jsonl"
+    yield from _measured(proposals, known)
     tables: dict[Hashable, Proposals] = {}
     shared: dict[str, Any] = {
         "objectives": judge.objectives,
@@ -202,6 +207,15 @@ def optimize_steps(
         steps = schedule_steps(space, slow.space, prepare.steps, slow.cost, search, **shared)
     found = _Found(base, terms, tables, slow)
     return (yield from found.told(steps))
+
+
+def _measured(proposals: Proposals, prior: Prior) -> Generator[Progress, None, None]:
+    """Measure what judging the masks takes, in steps short enough to stop between."""
+    parts, before = 0, 0
+    for rows in quality_steps(proposals, prior):
+        parts, before = parts + (rows <= before), rows
+        done = min(parts * len(proposals) + rows, _PARTS * len(proposals))
+        yield Progress("measuring all masks", done, _PARTS * len(proposals))
 
 
 @dataclass(frozen=True)
@@ -243,6 +257,7 @@ class _Prepare:
 
     def steps(self, genes: Mapping[str, Any]) -> Generator[Progress, None, Evaluate]:
         made = yield from self.slow.steps(genes)
+        yield from _measured(made, self.judge.prior)
         self.tables[_key(genes)] = made
         return replace(self.judge, proposals=made, first=self.judge.proposals).evaluate
 

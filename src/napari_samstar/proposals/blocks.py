@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from napari_samstar.runs import MaskRuns
 
-__all__ = ["Blocks", "pack", "shared_by"]
+__all__ = ["Blocks", "joined", "pack", "shared_by"]
 
 _SIDE = 8  # px; a block's word has bit 8 (x % 8) + y % 8 for each of its pixels
 
@@ -56,14 +57,16 @@ class Blocks:
         source = np.repeat(self.offsets[rows] - offsets[:-1], sizes) + np.arange(offsets[-1])
         return Blocks(offsets, self.places[source], self.words[source], self.count)
 
-    def followed_by(self, other: Blocks) -> Blocks:
-        """Append the masks of other blocks of the same image."""
-        return Blocks(
-            np.concatenate([self.offsets, self.offsets[-1] + other.offsets[1:]]),
-            np.concatenate([self.places, other.places]),
-            np.concatenate([self.words, other.words]),
-            self.count,
-        )
+
+def joined(parts: Sequence[Blocks]) -> Blocks:
+    """Blocks of all masks of several of the same image, one after another."""
+    sizes = [np.diff(part.offsets) for part in parts]
+    return Blocks(
+        np.concatenate([[0], np.cumsum(np.concatenate(sizes))]).astype(np.int64),
+        np.concatenate([part.places for part in parts]),
+        np.concatenate([part.words for part in parts]),
+        parts[0].count,
+    )
 
 
 def pack(runs: MaskRuns) -> Blocks:

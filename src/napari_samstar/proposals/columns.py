@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Generator
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_samstar.proposals.chunks import at_once, in_chunks
 from napari_samstar.proposals.photometry import mean_gradient, photometry, running_sums
 from napari_samstar.proposals.segments import shapes
 from napari_samstar.runs import MaskRuns
 from napari_samstar.types import Proposals
 
-__all__ = ["GRAY_NAMES", "NAMES", "column", "image_of", "share_image"]
+__all__ = ["GRAY_NAMES", "NAMES", "column", "column_steps", "image_of", "share_image"]
 
 _SHAPE = (
     "area",
@@ -40,7 +39,7 @@ GRAY_NAMES = ("mean", "std", "ring_mean", "ring_std", "contrast", "edge", "flux"
 #: Every column there is.
 NAMES = _SHAPE + GRAY_NAMES
 
-_CHUNK = 256  # masks handed to a thread at once
+_Family = Callable[[Proposals], Generator[int, None, dict[str, NDArray[np.float64]]]]
 
 
 def column(proposals: Proposals, name: str) -> NDArray[np.float32]:
@@ -71,30 +70,39 @@ def column(proposals: Proposals, name: str) -> NDArray[np.float32]:
         raise KeyError(f"There is no column '{name}'; known are {', '.join(NAMES)}.")
     if name not in proposals.columns:
         family = _shape_columns if name in _SHAPE else _gray_columns
-        for key, values in family(proposals).items():
-            proposals.columns[key] = np.asarray(values, np.float32)
+        at_once(_measure(proposals, family))
     known: NDArray[np.float32] = proposals.columns[name]
     return known
 
 
-def _in_chunks(
+def column_steps(proposals: Proposals) -> Generator[int, None, None]:
+    """Measure all columns that are not known yet; yields rows done of either family."""
+    for family, names in ((_shape_columns, _SHAPE), (_gray_columns, GRAY_NAMES)):
+        if names[0] not in proposals.columns:
+            yield from _measure(proposals, family)
+
+
+def _measure(proposals: Proposals, family: _Family) -> Generator[int, None, None]:
+    for key, values in (yield from family(proposals)).items():
+        proposals.columns[key] = np.asarray(values, np.float32)
+
+
+def _tabled(
     runs: MaskRuns, measure: Callable[[Any, Any], NDArray[np.float64]]
-) -> NDArray[np.float64]:
-    """Measure chunks of masks on all cores; every row stands for itself, so order is kept."""
-    starts = range(0, len(runs), _CHUNK)
-
-    def work(start: int) -> NDArray[np.float64]:
-        return measure(runs.counts, runs.offsets[start : start + _CHUNK + 1])
-
-    if len(starts) < 2:
+) -> Generator[int, None, NDArray[np.float64]]:
+    """Measure parts of the masks; every row stands for itself."""
+    if not len(runs):
         return measure(runs.counts, runs.offsets)
-    with ThreadPoolExecutor(min(os.cpu_count() or 1, 4)) as pool:
-        return np.concatenate(list(pool.map(work, starts)))
+
+    def work(start: int, stop: int) -> NDArray[np.float64]:
+        return measure(runs.counts, runs.offsets[start : stop + 1])
+
+    return np.concatenate((yield from in_chunks(len(runs), work)))
 
 
-def _shape_columns(proposals: Proposals) -> dict[str, NDArray[np.float64]]:
+def _shape_columns(proposals: Proposals) -> Generator[int, None, dict[str, NDArray[np.float64]]]:
     height, width = proposals.shape
-    table = _in_chunks(proposals.runs, lambda c, o: np.asarray(shapes(c, o, height, width)))
+    table = yield from _tabled(proposals.runs, lambda c, o: np.asarray(shapes(c, o, height, width)))
     area, x, y, vxx, vyy, vxy, perimeter, convex, border, shared, feret = table.T
     spread = np.hypot((vxx - vyy) / 2, vxy)
     large, small = (vxx + vyy) / 2 + spread, np.maximum((vxx + vyy) / 2 - spread, 0)
@@ -141,9 +149,9 @@ def image_of(proposals: Proposals) -> Any:
     return proposals.columns["image"]
 
 
-def _gray_columns(proposals: Proposals) -> dict[str, NDArray[np.float64]]:
+def _gray_columns(proposals: Proposals) -> Generator[int, None, dict[str, NDArray[np.float64]]]:
     turned, sums, f, average = image_of(proposals)
-    table = _in_chunks(
+    table = yield from _tabled(
         proposals.runs, lambda c, o: np.asarray(photometry(c, o, turned, sums, f, average))
     )
     mean, std, ring_mean, ring_std, edge, flux, support = table.T

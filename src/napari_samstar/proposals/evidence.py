@@ -6,13 +6,13 @@ range. So what was learned on one kind of micrograph can be asked of another.
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Generator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_samstar.proposals.chunks import at_once, in_chunks
 from napari_samstar.proposals.columns import column, image_of
 from napari_samstar.proposals.outlines import QUANTILES, gradient_image, outlines
 from napari_samstar.proposals.overlaps import other_kind
@@ -20,10 +20,9 @@ from napari_samstar.proposals.photometry import running_sums
 from napari_samstar.settings import Prior
 from napari_samstar.types import SOURCES, Proposals
 
-__all__ = ["NAMES", "evidence"]
+__all__ = ["NAMES", "evidence", "outline_steps"]
 
 _SHAPES = ("round", "compact", "irregular")
-_CHUNK = 256  # masks handed to a thread at once
 
 #: What the columns are.
 NAMES = (
@@ -84,7 +83,7 @@ def evidence(proposals: Proposals, prior: Prior) -> NDArray[np.float32]:
     levels = np.cumsum(np.bincount(gray.ravel(), minlength=256)) / gray.size
     mean, ring = column(proposals, "mean"), column(proposals, "ring_mean")
     rank, ring_rank = levels[mean.astype(np.uint8)], levels[ring.astype(np.uint8)]
-    sides = _along_outlines(proposals)
+    sides = at_once(outline_steps(proposals))
     m = len(QUANTILES)
     near, wide = _signed(sides[:, :m], sign), _signed(sides[:, m : 2 * m], sign)
     by_network = ~np.isnan(proposals.predicted_iou)
@@ -141,23 +140,21 @@ def _signed(quantiles: NDArray[np.float32], sign: NDArray[Any]) -> NDArray[np.fl
     return np.where(sign[:, None] > 0, quantiles, -quantiles[:, ::-1])
 
 
-def _along_outlines(proposals: Proposals) -> NDArray[np.float32]:
-    """Rows of `outlines`, memoized."""
+def outline_steps(proposals: Proposals) -> Generator[int, None, NDArray[np.float32]]:
+    """Walk along all outlines (see `outlines`), unless that is known; yields rows done."""
     if "outlines" not in proposals.columns:
         _, _, f, average = image_of(proposals)
         gradient = gradient_image(f, average)
         sums = running_sums(gradient)
         runs = proposals.runs
 
-        def work(start: int) -> NDArray[np.float32]:
-            offsets = runs.offsets[start : start + _CHUNK + 1]
+        def work(start: int, stop: int) -> NDArray[np.float32]:
+            offsets = runs.offsets[start : stop + 1]
             return np.asarray(outlines(runs.counts, offsets, f, gradient, sums, average))
 
-        starts = range(0, len(runs), _CHUNK)
-        with ThreadPoolExecutor(min(os.cpu_count() or 1, 4)) as pool:
-            parts = list(pool.map(work, starts))
         none = np.zeros((0, 2 * len(QUANTILES) + 2), np.float32)
-        proposals.columns["outlines"] = np.concatenate(parts) if parts else none
+        parts = yield from in_chunks(len(runs), work)
+        proposals.columns["outlines"] = np.concatenate([none, *parts])
     known: NDArray[np.float32] = proposals.columns["outlines"]
     return known
 

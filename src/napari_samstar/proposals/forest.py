@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,11 +12,12 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from napari_samstar.proposals.chunks import at_once, in_chunks
 from napari_samstar.types import SamStarError
 
 __all__ = ["Forest", "load_forest", "save_forest"]
 
-_ROWS = 2048  # handed to a thread at once
+_ROWS = 1024  # handed to a thread at once
 
 
 @dataclass(frozen=True)
@@ -56,19 +56,20 @@ class Forest:
 
     def __call__(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
         """Sum of all trees for each of `rows` (N, F), (N,) float32."""
+        return at_once(self.steps(rows))
+
+    def steps(self, rows: NDArray[np.float32]) -> Generator[int, None, NDArray[np.float32]]:
+        """Sum as a call does; yields rows done."""
         rows = np.ascontiguousarray(rows, np.float32)
         if rows.ndim != 2 or rows.shape[1] != len(self.names):
             raise ValueError(f"These trees ask about {len(self.names)} columns, not {rows.shape}.")
         nodes = (self.feature, self.threshold, self.left, self.right, self.missing_left, self.value)
 
-        def work(start: int) -> NDArray[np.float32]:
-            part = rows[start : start + _ROWS]
-            return np.asarray(_sum(part, self.base, self.roots, *nodes))
+        def work(start: int, stop: int) -> NDArray[np.float32]:
+            return np.asarray(_sum(rows[start:stop], self.base, self.roots, *nodes))
 
-        starts = range(0, len(rows), _ROWS)
-        with ThreadPoolExecutor(min(os.cpu_count() or 1, 4)) as pool:
-            parts = list(pool.map(work, starts))
-        return np.concatenate(parts) if parts else np.zeros(0, np.float32)
+        parts = yield from in_chunks(len(rows), work, _ROWS)
+        return np.concatenate([np.zeros(0, np.float32), *parts])
 
 
 @njit(cache=True, nogil=True)

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_samstar.proposals.blocks import Blocks
+from napari_samstar.proposals.blocks import Blocks, joined
 from napari_samstar.proposals.columns import GRAY_NAMES, column, share_image
 from napari_samstar.proposals.layer import expected_objects
 from napari_samstar.proposals.overlaps import blocks
@@ -148,8 +148,8 @@ class MeasuredRows:
         same = np.ones(self._rows.size, np.bool_)
         same[self._changed] = False
         which = np.concatenate([np.flatnonzero(same), self._changed])
-        joined = known.take(self._rows[same]).followed_by(blocks(self._anew))
-        return joined, np.arange(which.size), which
+        both = joined([known.take(self._rows[same]), blocks(self._anew)])
+        return both, np.arange(which.size), which
 
     @cached_property
     def _pairs(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:

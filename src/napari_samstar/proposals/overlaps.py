@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from typing import Any
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from napari_samstar.proposals.blocks import Blocks, pack, shared_by
+from napari_samstar.proposals.blocks import Blocks, joined, pack, shared_by
+from napari_samstar.proposals.chunks import at_once, in_chunks
 from napari_samstar.types import Proposals
 
-__all__ = ["best_partner", "blocks", "keep", "other_kind"]
+__all__ = ["best_partner", "blocks", "keep", "other_kind", "partner_steps"]
+
+
+_ROWS = 512  # worked on at once
 
 
 def blocks(proposals: Proposals) -> Blocks:
     """Return the table's blocks, memoized with it."""
+    return at_once(_block_steps(proposals))
+
+
+def _block_steps(proposals: Proposals) -> Generator[int, None, Blocks]:
     if "blocks" not in proposals.columns:
-        proposals.columns["blocks"] = pack(proposals.runs)
+        runs = proposals.runs
+
+        def work(start: int, stop: int) -> Blocks:
+            return pack(runs.take(np.arange(start, stop)))
+
+        parts = yield from in_chunks(len(runs), work, _ROWS)
+        proposals.columns["blocks"] = joined(parts) if parts else pack(runs)
     known: Blocks = proposals.columns["blocks"]
     return known
 
@@ -71,11 +86,24 @@ def best_partner(
     which : (N,) int64
         The mask that it has that IoU with, the first of them if there are several; -1 for none.
     """
-    known = blocks(proposals)
-    iou, which = _best_iou(
-        rows, others, known.offsets, known.places, known.words, known.count, _areas(proposals)
-    )
-    return np.asarray(iou), np.asarray(which)
+    return at_once(_best_steps(proposals, rows, others))
+
+
+def _best_steps(
+    proposals: Proposals, rows: NDArray[np.int64], others: NDArray[np.int64]
+) -> Generator[int, None, tuple[NDArray[np.float32], NDArray[np.int64]]]:
+    known = yield from _block_steps(proposals)
+    areas = _areas(proposals)
+    others = others[np.argsort(areas[others], kind="stable")]
+    table = (known.offsets, known.places, known.words)
+    listed = _by_place(others, *table, known.count)
+    iou = np.zeros(len(proposals), np.float32)
+    which = np.full(len(proposals), -1, np.int64)
+    compare: Any = _best_iou
+    for start in range(0, rows.size, _ROWS):
+        compare(rows[start : start + _ROWS], *table, *listed, areas, iou, which)
+        yield min(start + _ROWS, rows.size)
+    return iou, which
 
 
 def other_kind(
@@ -90,14 +118,20 @@ def other_kind(
     which : (N,) int64
         That mask; -1 for none. None in place of both where there is but one kind.
     """
-    if "other_kind" not in proposals.columns:
-        by_network = ~np.isnan(proposals.predicted_iou)
-        network, regions = np.flatnonzero(by_network), np.flatnonzero(~by_network)
-        alone = not (network.size and regions.size)
-        found = None if alone else best_partner(proposals, network, regions)
-        proposals.columns["other_kind"] = found
+    at_once(partner_steps(proposals))
     known: tuple[NDArray[np.float32], NDArray[np.int64]] | None = proposals.columns["other_kind"]
     return known
+
+
+def partner_steps(proposals: Proposals) -> Generator[int, None, None]:
+    """Find what `other_kind` returns, unless it is known; yields masks done."""
+    if "other_kind" in proposals.columns:
+        return
+    by_network = ~np.isnan(proposals.predicted_iou)
+    network, regions = np.flatnonzero(by_network), np.flatnonzero(~by_network)
+    alone = not (network.size and regions.size)
+    found = None if alone else (yield from _best_steps(proposals, network, regions))
+    proposals.columns["other_kind"] = found
 
 
 def _areas(proposals: Proposals) -> NDArray[np.int64]:
@@ -167,37 +201,52 @@ def _keep(
 
 
 @njit(cache=True, nogil=True)
-def _best_iou(
-    rows: Any, others: Any, offsets: Any, places: Any, words: Any, count: int, areas: Any
-) -> Any:
-    """Largest IoU of each mask with one of the other group, and with which; 0, -1 under one half.
-
-    The other group is listed by the blocks of the image, so that only neighbors are compared.
-    """
+def _by_place(rows: Any, offsets: Any, places: Any, words: Any, count: int) -> Any:
+    """Rows by the blocks of the image that they touch, and their words there."""
     ends = np.zeros(count + 1, np.int64)
-    for j in others:
+    for j in rows:
         for e in range(offsets[j], offsets[j + 1]):
             ends[places[e] + 1] += 1
     ends = np.cumsum(ends)
     owner = np.empty(ends[-1], np.int64)
     word = np.empty(ends[-1], np.uint64)
     free = ends[:-1].copy()
-    for j in others:
+    for j in rows:
         for e in range(offsets[j], offsets[j + 1]):
             owner[free[places[e]]], word[free[places[e]]] = j, words[e]
             free[places[e]] += 1
-    best = np.zeros(areas.size, np.float32)
-    which = np.full(areas.size, -1, np.int64)
+    return ends, owner, word
+
+
+@njit(cache=True, nogil=True)
+def _best_iou(
+    rows: Any,
+    offsets: Any,
+    places: Any,
+    words: Any,
+    ends: Any,
+    owner: Any,
+    word: Any,
+    areas: Any,
+    best: Any,
+    which: Any,
+) -> None:
+    """Largest IoU of each mask with one of the other group, and with which, if it is one half.
+
+    The other group is listed by the blocks of the image, in each by area.
+    """
     shared = np.zeros(areas.size, np.int64)
-    met = np.empty(others.size, np.int64)
+    met = np.empty(areas.size, np.int64)
     for i in rows:
         n = 0
         for e in range(offsets[i], offsets[i + 1]):
             for k in range(ends[places[e]], ends[places[e] + 1]):
                 j = owner[k]
                 # an IoU of one half needs areas within a factor of two
-                if areas[j] > 2 * areas[i] or areas[i] > 2 * areas[j]:
+                if areas[i] > 2 * areas[j]:
                     continue
+                if areas[j] > 2 * areas[i]:
+                    break
                 common = shared_by(words[e], word[k])
                 if common:
                     if shared[j] == 0:
@@ -212,4 +261,3 @@ def _best_iou(
                     best[i], which[i] = iou, j
                 if iou > best[j]:
                     best[j], which[j] = iou, i
-    return best, which

@@ -155,7 +155,8 @@ def _kept(x: Any, top: Any, parent: Any, total: Any, min_area: float, width: int
 @njit(cache=True, nogil=True)
 def _row_pieces(counts: Any, height: int) -> Any:
     """Pieces of one mask, (3, n)."""
-    most = counts.size // 2 + 1 + np.int64(counts[1::2].sum()) // height
+    # a run of n px is in n // height + 2 columns at most
+    most = 2 * (counts.size // 2) + np.int64(counts[1::2].sum()) // height
     pieces = np.empty((3, most), np.int64)
     n = _pieces(counts, height, pieces[0], pieces[1], pieces[2])
     return pieces[:, :n].copy()

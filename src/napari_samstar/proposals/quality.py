@@ -6,19 +6,22 @@ the card beside the weights and `pipeline.quality_training`).
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_samstar.proposals.columns import column
-from napari_samstar.proposals.evidence import evidence
+from napari_samstar.proposals.chunks import at_once
+from napari_samstar.proposals.columns import column, column_steps
+from napari_samstar.proposals.evidence import evidence, outline_steps
 from napari_samstar.proposals.forest import Forest, load_forest
+from napari_samstar.proposals.overlaps import partner_steps
 from napari_samstar.settings import Prior
 from napari_samstar.types import Proposals, SamStarError
 
-__all__ = ["of_size", "quality", "quality_path"]
+__all__ = ["of_size", "quality", "quality_path", "quality_steps"]
 
 
 def quality_path() -> Path:
@@ -48,11 +51,20 @@ def quality(proposals: Proposals, prior: Prior) -> NDArray[np.float32]:
     SamStarError
         If the prior's sizes are not in px (see `Prior.diameter_px`).
     """
+    return at_once(quality_steps(proposals, prior))
+
+
+def quality_steps(proposals: Proposals, prior: Prior) -> Generator[int, None, NDArray[np.float32]]:
+    """Find the same as `quality` in small steps; yields masks done of each part of the work."""
     key = ("quality", prior.key())
     if key not in proposals.columns:
+        yield from column_steps(proposals)
+        yield from outline_steps(proposals)
+        yield from partner_steps(proposals)
         possible = of_size(proposals, prior)
         found = np.zeros(len(proposals), np.float32)
-        found[possible] = _load(quality_path())(evidence(proposals, prior)[possible])
+        asked = evidence(proposals, prior)[possible]
+        found[possible] = yield from _load(quality_path()).steps(asked)
         proposals.columns[key] = np.clip(found, 0, 1)
     known: NDArray[np.float32] = proposals.columns[key]
     return known

@@ -21,10 +21,7 @@ __all__ = ["importances_for", "terms_for"]
 
 # one objective judges masks as a whole; the others decide between candidates that it finds alike
 _LEADING = "quality"
-_OTHERS = 0.005
-_COVERAGE = (
-    0.1  # quality knows what an object is, but not how much of the image the asked ones fill
-)
+_OTHERS = 0.002
 
 
 def terms_for(
@@ -99,13 +96,12 @@ def importances_for(objectives: Sequence[str]) -> dict[str, float]:
     Returns
     -------
     dict
-        Expected quality counts 1, coverage 0.1, all others 0.005; without quality all count alike.
+        Expected quality counts 1, all others 0.002; without quality all count alike.
     """
     leading = {_LEADING, ExpectedQuality.name}
     if not leading & set(objectives):
         return dict.fromkeys(objectives, 1.0)
-    known = dict.fromkeys(leading, 1.0) | {Coverage.name: _COVERAGE, Coverage.family: _COVERAGE}
-    return {name: known.get(name, _OTHERS) for name in objectives}
+    return {name: 1.0 if name in leading else _OTHERS for name in objectives}
 
 
 def _shape_terms(prior: Prior, enough: dict[str, Any]) -> list[RewardTerm]:

@@ -80,7 +80,6 @@ def search(state: ImageState, tools: Tools) -> Generator[Any, None, Mapping[str,
         base=settings.select,
         journal=journal_folder(tools.store),
     )
-    yield Progress("measuring all masks", 0, 1)
     with closing(searching):
         while True:
             try:
@@ -89,6 +88,8 @@ def search(state: ImageState, tools: Tools) -> Generator[Any, None, Mapping[str,
             except StopIteration as stop:
                 front = stop.value
                 break
+            if isinstance(event, Progress):
+                yield event
             if not isinstance(event, CandidateEvent):
                 continue
             told = Progress(
