@@ -447,7 +447,7 @@ class CropSettings(Settings):
         0.9, gt=0.0, le=1.0, description="At last: windows nearly as covered as the best."
     )
     fewest: int = Field(8, ge=1, le=1024, description="Crops of a small mask.")
-    most: int = Field(32, ge=1, le=1024, description="Crops of a large mask.")
+    most: int = Field(16, ge=1, le=1024, description="Crops of a large mask.")
     budget: int = Field(
         1000, ge=1, le=1_000_000, description="Crops of all small masks; many have fewer each."
     )
@@ -480,13 +480,13 @@ class MaterialSettings(Settings):
     )
     most: int = Field(6, ge=1, le=64, description="Most materials that the image may decide for.")
     surely_alike: float = Field(
-        2.0,
+        1.6,
         ge=0.0,
         le=100.0,
         description="Masks nearer than this are one material, null distances.",
     )
     surely_different: float = Field(
-        5.0, ge=0.0, le=100.0, description="Masks farther than this are two, null distances."
+        4.0, ge=0.0, le=100.0, description="Masks farther than this are two, null distances."
     )
     min_silhouette: float = Field(
         0.25, ge=-1.0, le=1.0, description="Groups less evident than this are one material."
@@ -502,6 +502,12 @@ class MaterialSettings(Settings):
     evident: float = Field(
         0.9, ge=0.0, le=1.0, description="Crops of masks that found materials: least coverage."
     )
+    founding: float = Field(
+        0.5,
+        ge=0.0,
+        le=1.0,
+        description="Thin or small masks may be a material of their own: least coverage.",
+    )
     restarts: int = Field(20, ge=1, le=1000, description="Starts of k-means.")
     resamples: int = Field(20, ge=2, le=1000, description="Bootstrap samples for the stability.")
     seed: int = Field(0, ge=0, le=2**32 - 1, description="Seeds k-means, splits and bootstrap.")
@@ -513,14 +519,19 @@ class FallbackSettings(Settings):
     step: float = Field(0.25, gt=0.0, le=1.0, description="Distance of crops, share of the side.")
     coverage: float = Field(0.5, gt=0.0, le=1.0, description="Least uncovered share of a crop.")
     crops: int = Field(1500, ge=16, le=100_000, description="Most crops; a wider grid has fewer.")
-    most: int = Field(5, ge=1, le=32, description="Most textures looked for.")
-    min_silhouette: float = Field(
-        0.25, ge=-1.0, le=1.0, description="Less evident textures count as one."
+    share: float = Field(
+        0.65, gt=0.0, le=1.0, description="Side of the crops, share of what masks' textures need."
+    )
+    alike: float = Field(
+        1.5,
+        ge=0.0,
+        le=100.0,
+        description="Neighbors nearer than this are one region, null distances.",
     )
     min_area: float = Field(
         0.5, ge=0.0, le=1000.0, description="Smallest region, in areas of a crop."
     )
-    seed: int = Field(0, ge=0, le=2**32 - 1, description="Seeds k-means.")
+    seed: int = Field(0, ge=0, le=2**32 - 1, description="Seeds the choice of pixels.")
 
 
 class BoostSettings(Settings):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,21 +15,46 @@ from napari_samstar.synth.textures import Texture, paint
 SIDE = CropSettings(side=40)
 
 
-def test_two_textures_without_masks_become_two_regions(rng: np.random.Generator) -> None:
+def test_where_two_textures_meet_is_a_border(rng: np.random.Generator) -> None:
     crystal = Texture("crystal", 0.5, 0.1, 9.0, 0.0, LATTICES["hexagonal p6mm, fcc [111]"])
     glass = Texture("amorphous", 0.5, 0.1, 3.0)
     image = np.concatenate([paint(rng, (120, 240), t) for t in (crystal, glass)])
     covered = np.zeros(image.shape, bool)
     covered[:, 200:] = True
     regions = uncovered_regions(image, covered, crops=SIDE)
-    assert len(regions) == 2
-    halves = [np.zeros_like(covered), np.zeros_like(covered)]
-    halves[0][:120, :200] = halves[1][120:, :200] = True
-    best = [
-        max((r & half).sum() / (r | half).sum() for r in map(regions.dense, range(2)))
-        for half in halves
-    ]
-    assert min(best) > 0.85
+    # each may be in several pieces: what is one material is found out later
+    assert 2 <= len(regions) <= 6
+    halves = np.zeros((2, 240, 240), bool)
+    halves[0, :120, :200] = halves[1, 120:, :200] = True
+    pieces = [regions.dense(k) for k in range(len(regions))]
+    for half in halves:
+        mine = np.logical_or.reduce([p for p in pieces if (p & half).sum() > p.sum() / 2])
+        assert (mine & half).sum() / (mine | half).sum() > 0.85
+
+
+def test_a_layer_thinner_than_usual_crops_is_a_region_of_its_own(rng: np.random.Generator) -> None:
+    crystal = Texture("crystal", 0.5, 0.1, 12.0, 0.0, LATTICES["hexagonal p6mm, fcc [111]"])
+    glass = Texture("amorphous", 0.4, 0.08, 3.0)
+    image = np.concatenate(
+        [paint(rng, (n, 256), t) for n, t in ((110, crystal), (36, glass), (110, crystal))]
+    )
+    image += rng.normal(0, 0.03, image.shape).astype(np.float32)
+    regions = uncovered_regions(image, np.zeros(image.shape, bool))
+    layer = np.zeros(image.shape, bool)
+    layer[110:146] = True
+    pieces = [regions.dense(k) for k in range(len(regions))]
+    mine = np.logical_or.reduce([p for p in pieces if (p & layer).sum() > p.sum() / 2])
+    assert (mine & layer).sum() / (mine | layer).sum() > 0.7
+
+
+@pytest.mark.parametrize("scale", [1.0, 255.0, 1e4])
+def test_units_of_intensity_do_not_matter(rng: np.random.Generator, scale: float) -> None:
+    crystal = Texture("crystal", 0.5, 0.1, 9.0, 0.0, LATTICES["hexagonal p6mm, fcc [111]"])
+    image = np.concatenate([paint(rng, (80, 128), crystal), rng.normal(0.5, 0.1, (80, 128))])
+    nothing = np.zeros(image.shape, bool)
+    first = uncovered_regions(image, nothing, crops=SIDE)
+    again = uncovered_regions(scale * image + 3 * scale, nothing, crops=SIDE)
+    np.testing.assert_array_equal(first.areas(), again.areas())
 
 
 def test_one_texture_is_one_region(rng: np.random.Generator) -> None:

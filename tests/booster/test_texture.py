@@ -99,11 +99,10 @@ def test_brightness_and_contrast_are_left_to_the_intensity(
     )
 
 
-def test_quarter_turns_and_mirror_images_are_averaged_away(rng: np.random.Generator) -> None:
+def test_quarter_turns_are_averaged_away(rng: np.random.Generator) -> None:
     crops, _ = chips(rng)
     turned = Turned(BundledEncoder())
     np.testing.assert_allclose(turned(np.rot90(crops, 1, (1, 2))), turned(crops), atol=1e-5)
-    np.testing.assert_allclose(turned(crops[:, ::-1]), turned(crops), atol=1e-5)
 
 
 def test_direction_counts_where_it_is_to_be_kept(rng: np.random.Generator) -> None:

@@ -15,6 +15,9 @@ __all__ = ["find_background"]
 _DARK = 0.25  # of the way from the darkest mask to the brightest
 _EVEN = 0.8  # of the usual spread of intensity in the other masks
 _SMOOTH = 0.45  # of the same, shot noise averaged out
+_NOISE = 0.55  # of the same, where nothing but white noise shows
+_WHITE = 1.25 / (2 * np.sqrt(np.pi) * 2.0)  # what that average leaves of white noise, and some
+_ALIKE = 0.3  # of masks' usual spread: vacuum differs less
 _AVERAGE = 2.0  # px, width of that average
 _PEAK = 3.0  # of a mask's mean spectrum over its ring's mean
 
@@ -38,22 +41,30 @@ def find_background(crops: Crops, runs: MaskRuns) -> NDArray[np.bool_]:
     """
     out = np.zeros(len(runs), np.bool_)
     present = np.unique(crops.mask)
+    areas = runs.areas()
+    # scraps, dark as they may be, are no measure of what is dark
+    present = present[areas[present] >= min(crops.side**2, int(areas.max(initial=0)))]
     if present.size < 2:
         return out
     mean = np.array([float(np.median(crops.pixels[crops.mask == k].mean((1, 2)))) for k in present])
     spread = np.array([_spread(crops.pixels[crops.mask == k], 0.0) for k in present])
     smooth = np.array([_spread(crops.pixels[crops.mask == k], _AVERAGE) for k in present])
-    span = mean.max() - mean.min()
-    order = np.argsort(mean)
-    for rank, i in enumerate(order[:-1].tolist()):
-        others = order[rank + 1 :]
-        dark = mean[i] <= mean.min() + _DARK * span and span > 0
-        even = spread[i] <= _EVEN * np.median(spread[others])
-        even &= smooth[i] <= _SMOOTH * np.median(smooth[others])
-        if not (dark and even) or _has_peak(crops.pixels[crops.mask == present[i]]):
-            break
-        out[present[i]] = True
-    return out & _wide(runs, crops.side)
+    dark = mean <= mean.min() + _DARK * (mean.max() - mean.min())
+    if dark.all():
+        return out
+    even = spread <= _EVEN * np.median(spread[~dark])
+    usual = np.median(smooth[~dark])
+    even &= (smooth <= _SMOOTH * usual) | ((smooth <= _NOISE * usual) & (smooth <= _WHITE * spread))
+    for i in np.flatnonzero(dark & even).tolist():
+        out[present[i]] = not _has_peak(crops.pixels[crops.mask == present[i]])
+    wide = _wide(runs, crops.side)
+    if not (out & wide).any():
+        return out & wide
+    # once there is vacuum, other masks that look like it are vacuum, too
+    like = np.zeros(len(runs), np.bool_)
+    bright = max(float(mean[i]) for i, k in enumerate(present.tolist()) if out[k] and wide[k])
+    like[present] = mean <= bright + _ALIKE * np.median(spread)
+    return out & (wide | like)
 
 
 def _wide(runs: MaskRuns, side: int) -> NDArray[np.bool_]:

@@ -93,6 +93,7 @@ class BundledEncoder:
     """
 
     name = "bundled"
+    usual = np.full(TextureNet.dimension, 0.077)  # what 50 textures of `synth` differ by
 
     def __init__(self, path: Path | None = None, batch: int = 64) -> None:
         self._net = _load(path or bundled_path())

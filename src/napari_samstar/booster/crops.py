@@ -14,7 +14,15 @@ from napari_samstar.booster.period import lattice_period
 from napari_samstar.runs import MaskRuns
 from napari_samstar.settings import CropSettings
 
-__all__ = ["Crops", "crop_side", "cut_crops", "fitting_side", "grid_crops", "mirrored"]
+__all__ = [
+    "Crops",
+    "crop_side",
+    "cut_crops",
+    "fitting_side",
+    "grid_crops",
+    "in_gray_levels",
+    "mirrored",
+]
 
 _MOST_PLACES = 4096  # of a mask; more are thinned out before the farthest are chosen
 _LATTICE_NM = 0.4  # the usual distance of repeating columns, where the image does not show it
@@ -61,6 +69,18 @@ class Crops:
     def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> Crops:
         """Return some of the crops."""
         return Crops(self.pixels[rows], self.inside[rows], self.mask[rows], self.boxes[rows])
+
+
+def in_gray_levels(image: NDArray[np.generic]) -> NDArray[np.float32]:
+    """Stretch intensities to 0 to 255, the units in which `IntensityEncoder.usual` is given.
+
+    Images of 8 bits made by `to_gray` stay what they are.
+    """
+    gray = np.ascontiguousarray(image, np.float32)
+    if gray.size == 0:
+        return gray
+    low, high = np.percentile(gray, (0.1, 99.9))
+    return np.asarray((gray - low) * np.float32(255 / max(high - low, 1e-12)), np.float32)
 
 
 def crop_side(

@@ -21,6 +21,7 @@ _BATCH = 16  # crops between two steps
 _SPLITS = 12  # of each mask into two halves
 _SHRINK = 0.05  # of covariances towards a multiple of the identity
 _FLOOR = 0.003  # of all variance: differences below are of no interest
+_SLIGHT = 0.05  # of what materials usually differ by: less is light, thickness, strain
 _TURN_WEIGHT = 0.3  # of what a turned crop changes: no mask is turned at random by itself
 
 Rows = NDArray[np.float64]
@@ -38,11 +39,14 @@ class Vectors:
         One row per crop.
     turned : (N, D) float64 or None
         The same crops, each turned by a random angle; None where the angle counts.
+    usual : (D, D) float64
+        Covariance that vectors of different materials usually have.
     """
 
     space: Space
     crops: Rows
     turned: Rows | None
+    usual: Rows
 
 
 def describe_steps(
@@ -71,11 +75,11 @@ def describe_steps(
     space = fit_space(found[0], dimensions)
     vectors = space.project(found[0])
     if turned is None:
-        return Vectors(space, vectors, None)
+        return Vectors(space, vectors, None, space.spread(encoders))
     for k, encoder in enumerate(encoders):
         if encoder.name == "intensity":  # a turn blurs a little, which says nothing of the material
             found[1][k] = found[0][k]
-    return Vectors(space, vectors, space.project(found[1]))
+    return Vectors(space, vectors, space.project(found[1]), space.spread(encoders))
 
 
 def _turned(pixels: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
@@ -188,7 +192,7 @@ def fit_metric(vectors: Vectors, owner: NDArray[np.intp], centers: Rows, seed: i
     excess = _halves(x, owner, centers, np.linalg.inv(within), seed)
     noise = within / usual * max(excess, 1.0)
     total = np.cov(x.T).reshape(dims, dims) if n > 1 else np.eye(dims)
-    floor = _FLOOR * np.trace(total) / dims * np.eye(dims)
+    floor = _FLOOR * np.trace(total) / dims * np.eye(dims) + _SLIGHT**2 * vectors.usual
     turning = np.zeros((dims, dims))
     if vectors.turned is not None:
         change = vectors.turned - x

@@ -12,15 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from napari_samstar.booster.crops import Crops, crop_side, grid_crops
-from napari_samstar.booster.texture import TextureEncoder, fit_space, texture_encoders
+from napari_samstar.booster.crops import crop_side, grid_crops, in_gray_levels
+from napari_samstar.booster.field import texture_field
+from napari_samstar.booster.mosaic import sharpened, tiles, without_slivers
+from napari_samstar.booster.overlaps import without_specks
+from napari_samstar.booster.texture import TextureEncoder, texture_encoders
 from napari_samstar.runs import MaskRuns, RunsBuilder
 from napari_samstar.settings import CropSettings, FallbackSettings, TextureSettings
 
 __all__ = ["uncovered_regions"]
 
-_MOST_COMPARED = 1500  # crops, for the silhouette
-_CLEARLY = 1.2  # times the silhouette of fewer textures: chance alone often gives a little more
+_DIMENSIONS = 32  # principal components kept
+_SLIVER = 0.5  # of the side: regions nowhere as wide are seams
 
 
 def uncovered_regions(
@@ -31,6 +34,9 @@ def uncovered_regions(
     encoders: Sequence[TextureEncoder] | None = None,
 ) -> MaskRuns:
     """Segment what no mask covers by texture, on a dense grid of crops.
+
+    Borders are first where texture changes most from crop to crop, then where single pixels'
+    surroundings do. Regions of one texture may lie apart: what is one material is not asked here.
 
     Parameters
     ----------
@@ -50,55 +56,37 @@ def uncovered_regions(
     MaskRuns
         Connected regions of the uncovered area, largest first; together they need not fill it.
     """
-    settings = settings or FallbackSettings()
+    settings, crops = settings or FallbackSettings(), crops or CropSettings()
     if encoders is None:
         encoders = texture_encoders(TextureSettings(encoders=("intensity", "physics")))
     free = ~covered
-    side = crop_side(image, crops or CropSettings())
+    gray = in_gray_levels(image)
+    # small crops see thin layers; how much they tell together is for materials to say
+    side = min(round(settings.share * crop_side(gray, crops)), crops.smallest_side)
+    side = min(max(side, crops.least_side), *gray.shape)
     step = max(1, round(settings.step * side), int((free.sum() / settings.crops) ** 0.5))
-    grid = grid_crops(image, free, side, step, settings.coverage)
+    grid = grid_crops(gray, free, side, step, settings.coverage)
     if len(grid) == 0:
         return MaskRuns.empty((int(covered.shape[0]), int(covered.shape[1])))
-    parts = [encoder(grid.pixels, grid.boxes) for encoder in encoders]
-    rows = fit_space(parts, 12).project(parts)
-    labels = _painted(grid, _textures(rows, settings), free)
-    return _regions(labels, settings.min_area * side * side)
+    vectors = _usual_units([encoder(grid.pixels, grid.boxes) for encoder in encoders], encoders)
+    labels = tiles(texture_field(grid, vectors), free, side, settings.alike)
+    labels = without_slivers(sharpened(gray, labels, side), _SLIVER * side)
+    least = max(1, round(settings.min_area * side * side))
+    return _regions(without_specks(labels, least), least)
 
 
-def _textures(rows: NDArray[np.float64], settings: FallbackSettings) -> NDArray[np.intp]:
-    """Cluster crops; a further cluster has to make the silhouette clearly better."""
-    from sklearn.cluster import KMeans
-    from sklearn.metrics import silhouette_score
-
-    best = np.zeros(len(rows), np.intp)
-    distinct = len(np.unique(rows.round(9), axis=0))
-    evident = settings.min_silhouette
-    for count in range(2, min(settings.most, len(rows) - 1, distinct) + 1):
-        model = KMeans(count, n_init=5, random_state=settings.seed).fit(rows)
-        if np.unique(model.labels_).size < 2:
-            break
-        sample = min(_MOST_COMPARED, len(rows))
-        value = silhouette_score(rows, model.labels_, sample_size=sample, random_state=0)
-        if value > evident:
-            best, evident = model.labels_.astype(np.intp), _CLEARLY * float(value)
-    return best
-
-
-def _painted(grid: Crops, textures: NDArray[np.intp], free: NDArray[np.bool_]) -> NDArray[np.int32]:
-    """Texture of each free pixel from 1, by the crops over it, those around it counting most."""
-    side = grid.side
-    ramp = np.hanning(side + 2)[1:-1].astype(np.float32)
-    weight = ramp[:, None] * ramp[None]
-    votes = np.zeros((int(textures.max()) + 1, *free.shape), np.float32)
-    for (x0, y0, x1, y1), texture in zip(grid.boxes.tolist(), textures.tolist(), strict=True):
-        votes[texture, y0:y1, x0:x1] += weight
-    labels: NDArray[np.int32] = (votes.argmax(0) + 1).astype(np.int32)
-    seen = votes.max(0) > 0
-    if not seen.all():
-        _, (rows, columns) = ndimage.distance_transform_edt(~seen, return_indices=True)
-        labels = labels[rows, columns]
-    labels[~free] = 0
-    return labels
+def _usual_units(
+    parts: Sequence[NDArray[np.float32]], encoders: Sequence[TextureEncoder]
+) -> NDArray[np.float64]:
+    """Vectors (N, D) of crops, in units of what materials usually differ by."""
+    scaled = []
+    for part, encoder in zip(parts, encoders, strict=True):
+        usual = getattr(encoder, "usual", np.maximum(part.std(0), 1e-9))
+        # each encoder counts as much as a single column
+        scaled.append((part - part.mean(0)) / usual / np.sqrt(part.shape[1]))
+    joined = np.concatenate(scaled, 1).astype(np.float64)
+    axes = np.linalg.svd(joined, full_matrices=False)[2][:_DIMENSIONS]
+    return np.asarray(joined @ axes.T)
 
 
 def _regions(labels: NDArray[np.int32], least: float) -> MaskRuns:

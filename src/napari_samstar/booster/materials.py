@@ -10,7 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_samstar.booster.background import find_background
-from napari_samstar.booster.crops import Crops, crop_side, cut_crops, fitting_side
+from napari_samstar.booster.crops import (
+    Crops,
+    crop_side,
+    cut_crops,
+    fitting_side,
+    in_gray_levels,
+)
 from napari_samstar.booster.descriptors import describe_steps, leveled
 from napari_samstar.booster.study import Study, lead
 from napari_samstar.booster.texture import TextureEncoder, texture_encoders
@@ -103,6 +109,7 @@ def materials_steps(
     if encoders is None:
         encoders = texture_encoders(settings.texture)
     yield Progress("materials", 0, 1, "cutting crops")
+    image = in_gray_levels(image)
     side = crop_side(image, settings.crops, pixel_nm)
     if settings.crops.side == 0:
         side = fitting_side(runs, side, settings.crops.least_side)
@@ -172,12 +179,16 @@ def _join_weak(
     compared = weak[:_MOST_COMPARED] if count > 1 or chosen.count is None else weak[:0]
     for turn, k in enumerate(compared.tolist()):
         yield Progress("materials", turn, len(compared), "looking at small masks")
-        distances, vector = study.compare(crops.take(crops.mask == k), groups, turn)
+        own = crops.take(crops.mask == k)
+        distances, vector = study.compare(own, groups, turn)
         if founded:
             one, many = np.ones(1), np.ones(len(founded))
             fresh = study.metric.distances(vector[None], np.stack(founded), one, many)[0]
             distances = np.concatenate([distances, fresh])
         free = chosen.count is None and count + len(founded) < chosen.most
+        # a seam or a scrap across a border resembles nothing either
+        free &= bool(areas[k] >= crops.side**2 and own.coverage().mean() >= chosen.founding)
+        free = free and study.mixture(vector, groups) > new
         if free and distances.min() > new:
             labels[k] = count + len(founded)
             confidence[k] = margin[k] = lead(np.append(distances, 1.0), distances.size)

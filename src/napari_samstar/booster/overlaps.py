@@ -14,7 +14,7 @@ from napari_samstar.labels import index_labels, label_runs
 from napari_samstar.runs import MaskRuns
 from napari_samstar.settings import BoostSettings
 
-__all__ = ["Resolved", "resolve_overlaps"]
+__all__ = ["Resolved", "resolve_overlaps", "without_specks"]
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def resolve_overlaps(
     order = _painting_order(runs, (margin, predicted_iou, stability), settings.child_percent)
     labels = runs.paint(order)
     if settings.min_speck > 1:
-        labels = _without_specks(labels, settings.min_speck)
+        labels = without_specks(labels, settings.min_speck)
     if settings.grow > 0:
         labels = _grown(labels, settings.grow)
     labels, ids = index_labels(labels)
@@ -135,7 +135,7 @@ def _painting_order(
     return np.array(order, np.int64)
 
 
-def _without_specks(labels: NDArray[np.int32], min_speck: int) -> NDArray[np.int32]:
+def without_specks(labels: NDArray[np.int32], min_speck: int) -> NDArray[np.int32]:
     """Give pieces below `min_speck` px, except each label's largest, to what they touch most."""
     from scipy.ndimage import find_objects
     from skimage import measure

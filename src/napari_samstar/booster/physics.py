@@ -16,6 +16,11 @@ _HARMONICS = (2, 4, 6, 8, 12)
 _RADII = (1, 2, 4)  # px, of the local binary patterns
 _WIDTHS = (0.0, 1.0, 2.0, 4.0)  # px, of the filter bank
 _TINY = 1e-12
+#: What materials usually differ by (standard deviation between 80 of `synth.textures`).
+_USUAL_PROFILE, _USUAL_PEAKS, _USUAL_WAVES, _USUAL_PATTERNS = 1.4, 0.35, 0.2, 0.06
+_USUAL_PERIOD = (0.4, 0.25, 0.3, 0.3, 0.12)
+_USUAL_BAND = (0.4, 0.6, 0.3)
+_USUAL_INTENSITY = (36.0, 0.36)  # gray levels, and the logarithm of their spread
 
 
 class PhysicsEncoder:
@@ -41,6 +46,18 @@ class PhysicsEncoder:
     def __init__(self, rotation: str = "ignore") -> None:
         self._keep = rotation == "keep"
 
+    @property
+    def usual(self) -> NDArray[np.float64]:
+        """What materials usually differ by in each column, (D,)."""
+        waves = len(_HARMONICS) + (6 if self._keep else 0)
+        groups = (
+            [_USUAL_PROFILE] * _RINGS + [_USUAL_PEAKS] * _RINGS + [_USUAL_WAVES] * waves,
+            _USUAL_PERIOD,
+            [_USUAL_PATTERNS] * (10 * len(_RADII)),
+            _USUAL_BAND * len(_WIDTHS),
+        )
+        return np.concatenate([np.asarray(group, np.float64) for group in groups])
+
     def __call__(
         self, crops: NDArray[np.generic], boxes: NDArray[np.int32] | None = None
     ) -> NDArray[np.float32]:
@@ -63,6 +80,7 @@ class IntensityEncoder:
     """Mean and (log) standard deviation of each crop: in HAADF they speak of atomic number."""
 
     name = "intensity"
+    usual = np.array(_USUAL_INTENSITY)
 
     def __call__(
         self, crops: NDArray[np.generic], boxes: NDArray[np.int32] | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -131,6 +132,21 @@ class Study:
         worth = np.full(count, own.coverage().sum())  # mirrored pixels say nothing new
         distances = self.metric.distances(means[:1], means[1:], worth[:1], worth)[0]
         return distances, means[0]
+
+    def mixture(self, vector: Rows, groups: NDArray[np.int64]) -> float:
+        """How far a vector is from all that lies between two groups, null distance.
+
+        A crop across the border of two materials lies between them.
+        """
+        means = mask_means(self._means, groups) @ self.metric.whiten
+        point = vector @ self.metric.whiten
+        nearest = np.inf
+        for first, second in combinations(means, 2):
+            way = second - first
+            share = np.clip((point - first) @ way / max(way @ way, 1e-12), 0, 1)
+            gap = point - first - share * way
+            nearest = min(nearest, float(np.sqrt(gap @ gap / (2 * gap.size))))
+        return nearest
 
     def _silhouette(self, groups: NDArray[np.int64]) -> float:
         """Of halves of the masks, so that a group of one mask has a middle and a spread too."""

@@ -43,7 +43,7 @@ class TextureEncoder(Protocol):
 
 
 class Turned:
-    """An encoder averaged over the four quarter turns and the mirror image of each crop.
+    """An encoder averaged over the four quarter turns of each crop.
 
     Parameters
     ----------
@@ -54,17 +54,18 @@ class Turned:
     def __init__(self, encoder: TextureEncoder) -> None:
         self._encoder = encoder
         self.name = encoder.name
+        if hasattr(encoder, "usual"):
+            self.usual: NDArray[np.float64] = encoder.usual
 
     def __call__(
         self, crops: NDArray[np.generic], boxes: NDArray[np.int32] | None = None
     ) -> NDArray[np.float32]:
-        """Embed crops as the mean of eight embeddings."""
-        total: NDArray[np.float32] | None = None
-        for mirrored in (crops, crops[:, :, ::-1]):
-            for turns in range(4):
-                part = self._encoder(np.ascontiguousarray(np.rot90(mirrored, turns, (1, 2))), boxes)
-                total = part if total is None else total + part
-        return np.asarray(total, np.float32) / np.float32(8)
+        """Embed crops as the mean of four embeddings."""
+        parts = [
+            self._encoder(np.ascontiguousarray(np.rot90(crops, turns, (1, 2))), boxes)
+            for turns in range(4)
+        ]
+        return np.asarray(sum(parts[1:], parts[0]), np.float32) / np.float32(len(parts))
 
 
 def texture_encoders(
@@ -143,6 +144,19 @@ class Space:
     def project(self, parts: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:
         """Vectors (N, D) of crops, from what each encoder makes of them, (N, D_i) each."""
         return _joined(parts, self.means, self.scales) @ self.components
+
+    def spread(self, encoders: Sequence[TextureEncoder]) -> NDArray[np.float64]:
+        """Covariance (D, D) that vectors of different materials usually have.
+
+        Of encoders that do not say what materials usually differ by, the crops at hand do.
+        """
+        scaled = []
+        for encoder, scale in zip(encoders, self.scales, strict=True):
+            finite = np.where(np.isfinite(scale), scale, 0)
+            usual = getattr(encoder, "usual", finite / np.sqrt(max(finite.size, 1)))
+            scaled.append(usual / scale)
+        joined = np.concatenate(scaled)
+        return np.asarray((self.components * joined[:, None] ** 2).T @ self.components)
 
 
 def fit_space(parts: Sequence[NDArray[np.float32]], dimensions: int = 32) -> Space:
