@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QWidget
+from qtpy.QtWidgets import QComboBox, QPushButton
 from superqt import QLabeledRangeSlider
 
 from napari_samstar._widgets.dock import Dock
@@ -61,11 +61,10 @@ class SegmentDock(Dock):
             "Share of the image that the objects fill, percent. From 0 to 100 means unknown."
         )
         self._coverage.sliderReleased.connect(self._on_coverage)
-        room = QWidget()  # for half of the right number, which stands over its handle
-        inside = QHBoxLayout(room)
-        inside.setContentsMargins(0, 0, 12, 0)
-        inside.addWidget(self._coverage)
-        form.addRow("They fill, %", room)
+        inside = self._coverage.layout()
+        if inside is not None:  # room for half of each number, which stands over its handle
+            inside.setContentsMargins(6, 0, 14, 0)
+        form.addRow("They fill, %", self._coverage)
         for widget in (self._size, self._shape, self._polarity, self._coverage):
             self.needs(widget)
         self.learn = LearnFromClicks(self.context)
