@@ -5,7 +5,8 @@
 A crowded synthetic micrograph with 32x32 points, regions and their prompts; 600 candidates. Times
 are of the CPU, which a busy machine does not change: on two cores the network's part takes half.
 "Cancel" is the time from a request at a random moment, while the search runs in a thread, to the
-front in hand, the largest of 50, ten of them before or while the masks are measured; "importances" moves one slider on a front of over 200 candidates.
+front in hand, the largest of 50, ten of them while the masks are measured; "importances" moves one
+slider on a front of over 200 candidates.
 """
 
 from __future__ import annotations
