@@ -19,7 +19,7 @@ from torch import Tensor
 from napari_samstar import synth
 from napari_samstar.settings import TrainTinySettings
 
-__all__ = ["HELD_OUT", "Batch", "load_scene", "make_batch"]
+__all__ = ["HELD_OUT", "Batch", "load_scene", "make_batch", "scene_path"]
 
 #: Scenes from this number on are never trained on.
 HELD_OUT = 10_000_000
@@ -55,6 +55,11 @@ class Batch:
     edges: Tensor
 
 
+def scene_path(folder: Path, seed: int, index: int) -> Path:
+    """File of one scene, as it is kept."""
+    return folder / f"{seed}-{index:08d}.npy"
+
+
 def load_scene(index: int, settings: TrainTinySettings, folder: Path | None) -> NDArray[np.uint16]:
     """Scene number `index` as (3, H, W): gray values of 8 bit, labels, groups.
 
@@ -67,7 +72,7 @@ def load_scene(index: int, settings: TrainTinySettings, folder: Path | None) -> 
     folder : Path or None
         Where scenes are kept, once made; None keeps none.
     """
-    path = None if folder is None else folder / f"{settings.seed}-{index:08d}.npy"
+    path = None if folder is None else scene_path(folder, settings.seed, index)
     if path is not None and path.exists():
         kept: NDArray[np.uint16] = np.load(path, allow_pickle=False)
         return kept

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from scipy.stats import spearmanr
 from segment_anything.modeling import Sam
@@ -14,7 +16,7 @@ from napari_samstar.sam.tiny_decoder import Decoded, TinyDecoder
 from napari_samstar.sam.tiny_encoder import LEVELS, Maps
 from napari_samstar.settings import TrainTinySettings
 
-__all__ = ["MEASURED", "Trainee", "evaluate", "step_loss"]
+__all__ = ["MEASURED", "Trainee", "evaluate", "measured", "step_loss"]
 
 #: What `evaluate` returns.
 MEASURED = ("one_click", "best_of_three", "box", "spearman")
@@ -43,14 +45,22 @@ class Trainee(nn.Module):
         return TinyDecoder.forward(self.sam.mask_decoder, maps, points, boxes, drawn)
 
 
-@torch.no_grad()
 def evaluate(model: Trainee, settings: TrainTinySettings) -> dict[str, float]:
-    """Measure on held-out scenes: mean IoU of one click and of one box, and the ranking."""
+    """Measure on held-out scenes, see `measured`."""
+    batches = 2 * _HELD_OUT_BATCHES
+    return measured(model, (make_batch(k, settings, held_out=True) for k in range(batches)))
+
+
+@torch.no_grad()
+def measured(model: Trainee, batches: Iterable[Batch]) -> dict[str, float]:
+    """Mean IoU of one click, of its best of three masks and of one box, and the ranking.
+
+    NaN for what no batch asks.
+    """
     model.eval()
     device = next(model.parameters()).device
     chosen, best, boxed, predicted, reached = [], [], [], [], []
-    for k in range(2 * _HELD_OUT_BATCHES):
-        batch = make_batch(k, settings, held_out=True)
+    for batch in batches:
         boxes = None if batch.boxes is None else batch.boxes.to(device)
         maps = model.maps(batch.images.to(device))
         logits, guess, _ = model.decode(maps, batch.points.to(device), boxes)
@@ -65,8 +75,10 @@ def evaluate(model: Trainee, settings: TrainTinySettings) -> dict[str, float]:
         best.append(iou.amax(1))
         predicted.append(guess.flatten())
         reached.append(iou.flatten())
-    means = (float(torch.cat(x).mean()) for x in (chosen, best, boxed))
-    rank = float(spearmanr(torch.cat(predicted).cpu(), torch.cat(reached).cpu()).statistic)
+    means = (float(torch.cat(x).mean()) if x else float("nan") for x in (chosen, best, boxed))
+    rank = float("nan")
+    if predicted:
+        rank = float(spearmanr(torch.cat(predicted).cpu(), torch.cat(reached).cpu()).statistic)
     return dict(zip(MEASURED, (*means, rank), strict=True))
 
 

@@ -13,6 +13,7 @@ from typing import NoReturn
 
 from napari_samstar import __version__
 from napari_samstar.cli.demo import add_parser as add_demo
+from napari_samstar.cli.distil import add_parser as add_distil
 from napari_samstar.cli.errors import FAILED, STOPPED, explain
 from napari_samstar.cli.evaluate import add_parser as add_evaluate
 from napari_samstar.cli.models import add_parser as add_models
@@ -52,6 +53,7 @@ def _parser() -> argparse.ArgumentParser:
         add_train,
         add_texture,
         add_quality,
+        add_distil,
         add_demo,
     ):
         add(commands)

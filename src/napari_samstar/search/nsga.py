@@ -187,14 +187,23 @@ def _survival(n_objectives: int, population: int) -> Any:
 
 
 def _directions(n_objectives: int, population: int) -> NDArray[np.float64]:
-    """Spread the most reference directions that `population` can follow over the simplex."""
+    """Spread the most reference directions that `population` can follow over the simplex.
+
+    Of many objectives that is one direction each, which asks for extremes alone: then, as Deb and
+    Jain advise, a second layer lies halfway to the center, and one direction is the center itself.
+    """
     from pymoo.util.ref_dirs import get_reference_directions
 
     partitions = 1
     while math.comb(partitions + n_objectives, n_objectives - 1) <= population:
         partitions += 1
-    directions = get_reference_directions("das-dennis", n_objectives, n_partitions=partitions)
-    return np.asarray(directions, np.float64)
+    outer = get_reference_directions("das-dennis", n_objectives, n_partitions=partitions)
+    directions = np.asarray(outer, np.float64)
+    center = np.full((1, n_objectives), 1 / n_objectives)
+    inner = np.concatenate([(np.eye(n_objectives) + center) / 2, center])
+    if len(directions) + len(inner) > population:
+        return directions
+    return np.concatenate([directions, inner])
 
 
 def _no_repetition(asked: set[Any], key: Callable[[Any], Any]) -> Any:
