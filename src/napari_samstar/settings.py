@@ -599,10 +599,15 @@ class SearchSettings(Settings):
     objectives: Literal["families", "terms"] = Field(
         "families", description="Rewards of one family share an objective, or each is its own."
     )
-    population: int = Field(24, ge=4, le=1000, description="Candidates of one generation.")
+    population: int = Field(
+        48,
+        ge=4,
+        le=1000,
+        description="Candidates of one generation; half as many do for two or three objectives.",
+    )
     seed: int = Field(0, ge=0, le=2**32 - 1, description="The same seed, the same search.")
     patience: int = Field(
-        10,
+        5,
         ge=0,
         le=1000,
         description="Stop early, after half the budget, when so many generations gain too little; "

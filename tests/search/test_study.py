@@ -29,7 +29,7 @@ def search(space, evaluate, n_objectives=2, **settings):
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_genetic_search_approaches_the_front_of_zdt1(seed):
-    found = search(ZDT1_SPACE, zdt1, budget=1500, seed=seed, patience=0)
+    found = search(ZDT1_SPACE, zdt1, budget=1500, population=24, seed=seed, patience=0)
     losses = 10 * (1 - found.rewards)
     # the true front is f2 = 1 - sqrt(f1)
     assert np.median(losses[:, 1] - (1 - np.sqrt(losses[:, 0]))) < 0.15
@@ -197,7 +197,8 @@ def test_grid_tries_all_combinations_of_thresholds():
 
 
 def test_generations_are_told_and_steps_return_the_front():
-    steps = study_steps(MIXED_SPACE, mixed, SearchSettings(budget=130), objectives=["a", "b"])
+    few = SearchSettings(budget=130, population=24)
+    steps = study_steps(MIXED_SPACE, mixed, few, objectives=["a", "b"])
     generations = []
     while True:
         try:

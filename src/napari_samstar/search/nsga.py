@@ -187,7 +187,7 @@ def _survival(n_objectives: int, population: int) -> Any:
 
 
 def _directions(n_objectives: int, population: int) -> NDArray[np.float64]:
-    """Spread the most reference directions that `population` can follow over the simplex.
+    """Spread the most reference directions over the simplex that half of `population` can follow.
 
     Of many objectives that is one direction each, which asks for extremes alone: then, as Deb and
     Jain advise, a second layer lies halfway to the center, and one direction is the center itself.
@@ -195,7 +195,7 @@ def _directions(n_objectives: int, population: int) -> NDArray[np.float64]:
     from pymoo.util.ref_dirs import get_reference_directions
 
     partitions = 1
-    while math.comb(partitions + n_objectives, n_objectives - 1) <= population:
+    while math.comb(partitions + n_objectives, n_objectives - 1) <= population // 2:
         partitions += 1
     outer = get_reference_directions("das-dennis", n_objectives, n_partitions=partitions)
     directions = np.asarray(outer, np.float64)
