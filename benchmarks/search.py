@@ -133,7 +133,8 @@ def main() -> None:
     text = tables(found)
     print(text)
     if args.write:
-        write_section(f"Search ({args.model})", text + "\n\n" + __doc__.split("\n\n", 2)[2])
+        title = "Search" if args.model == "samstar-tiny" else f"Search ({args.model})"
+        write_section(title, text + "\n\n" + __doc__.split("\n\n", 2)[2])
 
 
 def tables(found: list[tuple[str, dict[str, Row]]]) -> str:
