@@ -157,6 +157,35 @@ def test_only_what_is_dark_even_and_without_lattice_is_background(
         assert find_background(crops, runs).tolist() == [empty, False, False]
 
 
+def test_a_dark_island_cut_off_by_the_border_is_no_vacuum(rng: np.random.Generator) -> None:
+    image, runs = stacked(rng, (VACUUM, 80), (SALT, 90), (GLASS, 90), noise=0.03)
+    image[80:150, :80] = image[:70, :80]
+    island = np.zeros((1, *image.shape), bool)
+    island[0, 80:150, :80] = True
+    masks = [runs.dense(k) & ~island[0] for k in range(3)]
+    alone = MaskRuns.from_dense([island[0], *masks[1:]])
+    assert not find_background(cut_crops(image, alone, side=40), alone).any()
+    # beside vacuum that it looks like, it is a pore
+    beside = MaskRuns.from_dense([island[0], *masks])
+    found = find_background(cut_crops(image, beside, side=40), beside)
+    assert found.tolist() == [True, True, False, False]
+
+
+def test_uneven_light_over_one_crystal_makes_no_second_material(rng: np.random.Generator) -> None:
+    image, runs = stacked(rng, (SALT, 90), (SALT, 90), (SALT, 90), noise=0.01)
+    light = 1 + 0.08 * np.sin(np.arange(270) / 40)[:, None].astype(np.float32)
+    assert boosted(image * light, runs).count == 1
+
+
+def test_a_seam_between_two_materials_is_none_itself(rng: np.random.Generator) -> None:
+    image, runs = stacked(rng, (SALT, 110), (GLASS, 110))
+    image[106:114] -= 0.3
+    seam = np.zeros((1, *image.shape), bool)
+    seam[0, 98:122] = True
+    both = MaskRuns.from_dense([*(runs.dense(k) & ~seam[0] for k in range(2)), seam[0]])
+    assert boosted(image, both).count == 2
+
+
 @settings(max_examples=30)
 @given(
     sizes=st.lists(st.integers(1, 5), min_size=2, max_size=5),

@@ -18,6 +18,7 @@ _SMOOTH = 0.45  # of the same, shot noise averaged out
 _NOISE = 0.55  # of the same, where nothing but white noise shows
 _WHITE = 1.25 / (2 * np.sqrt(np.pi) * 2.0)  # what that average leaves of white noise, and some
 _ALIKE = 0.3  # of masks' usual spread: vacuum differs less
+_ALONG = 0.4  # of the image's shorter side: what touches its border for less is cut off by it
 _AVERAGE = 2.0  # px, width of that average
 _PEAK = 3.0  # of a mask's mean spectrum over its ring's mean
 
@@ -25,7 +26,7 @@ _PEAK = 3.0  # of a mask's mean spectrum over its ring's mean
 def find_background(crops: Crops, runs: MaskRuns) -> NDArray[np.bool_]:
     """Say which masks show nothing: low mean, low variance, no peak in the Fourier transform.
 
-    Vacuum is wide and reaches the border of the image; dark particles and pores are neither.
+    Vacuum is wide and runs along the border of the image; dark particles and pores are neither.
 
     Parameters
     ----------
@@ -68,11 +69,15 @@ def find_background(crops: Crops, runs: MaskRuns) -> NDArray[np.bool_]:
 
 
 def _wide(runs: MaskRuns, side: int) -> NDArray[np.bool_]:
-    """Which masks reach the border, and are larger than a crop and than a hundredth of it all."""
+    """Which masks run along the border, and are larger than a crop and a hundredth of it all."""
     height, width = runs.shape
-    x0, y0, x1, y1 = runs.boxes().T
-    border = (x0 == 0) | (y0 == 0) | (x1 == width - 1) | (y1 == height - 1)
-    return np.asarray(border & (runs.areas() >= max(side**2, height * width / 100)))
+    right, low = width - 1, height - 1
+    edges = ((0, 0, right, 0), (0, low, right, low), (0, 0, 0, low), (right, 0, right, low))
+    large = runs.areas() >= max(side**2, height * width / 100)
+    along = np.zeros(len(runs))
+    for k in np.flatnonzero(large).tolist():
+        along[k] = max(int(runs.window(k, edge).sum()) for edge in edges)
+    return np.asarray(large & (along >= _ALONG * min(height, width)))
 
 
 def _spread(pixels: NDArray[np.float32], width: float) -> float:

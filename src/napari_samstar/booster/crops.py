@@ -25,6 +25,7 @@ __all__ = [
 ]
 
 _MOST_PLACES = 4096  # of a mask; more are thinned out before the farthest are chosen
+_SHOWS = 0.4  # of the side by the lattice: nearly two periods
 _LATTICE_NM = 0.4  # the usual distance of repeating columns, where the image does not show it
 
 
@@ -112,10 +113,12 @@ def crop_side(
     return int(min(side, *image.shape[:2]))
 
 
-def fitting_side(runs: MaskRuns, side: int, least: int) -> int:
-    """Make crops smaller, though not below `least` px, until half of the masked area holds one.
+def fitting_side(runs: MaskRuns, side: int, settings: CropSettings) -> int:
+    """Make crops smaller until most masks hold one, for islands as for their matrix.
 
-    Where even that is too large, texture has little to say, and `side` stays.
+    That is three quarters of the masks that hold a crop of ``smallest_side``, as long as two
+    fifths of `side` are left, so that the lattice shows; and half of all masked area, down to
+    ``least_side``. Where even that is too large, texture has little to say, and `side` stays.
     """
     areas, boxes = runs.areas(), runs.boxes()
     inscribed = np.zeros(len(runs))
@@ -123,10 +126,14 @@ def fitting_side(runs: MaskRuns, side: int, least: int) -> int:
         x0, y0, x1, y1 = boxes[k].tolist()
         mask = np.pad(runs.window(k, (x0, y0, x1, y1)), 1).astype(np.uint8)
         inscribed[k] = 2 * float(cv2.distanceTransform(mask, cv2.DIST_C, 3).max()) - 1
+    wide = inscribed[inscribed >= settings.smallest_side]
+    if wide.size:
+        most = int(np.quantile(wide, 0.25))
+        side = min(side, max(most, settings.smallest_side, round(_SHOWS * side)))
     order = np.argsort(-inscribed, kind="stable")
     half = np.searchsorted(np.cumsum(areas[order]), 0.5 * areas.sum())
     fits = int(inscribed[order[half]]) if half < len(runs) else 0
-    return min(side, fits) if fits >= least else side
+    return min(side, fits) if fits >= settings.least_side else side
 
 
 def cut_crops(

@@ -112,7 +112,7 @@ def materials_steps(
     image = in_gray_levels(image)
     side = crop_side(image, settings.crops, pixel_nm)
     if settings.crops.side == 0:
-        side = fitting_side(runs, side, settings.crops.least_side)
+        side = fitting_side(runs, side, settings.crops)
     crops = cut_crops(image, runs, settings.crops, side)
     chosen = settings.materials
     areas = runs.areas()
@@ -174,8 +174,8 @@ def _join_weak(
     weak = weak[np.argsort(-areas[weak], kind="stable")]
     founded: list[NDArray[np.float64]] = []  # by masks that resemble no group
     count = int(groups.max()) + 1
-    # one mask has no tree whose gap could decide: the middle, in the logarithm, of where it may be
-    new = float(np.sqrt(chosen.surely_alike * chosen.surely_different))
+    # one mask has no tree whose gap could decide: the middle of where it may be
+    new = (chosen.surely_alike + chosen.surely_different) / 2
     compared = weak[:_MOST_COMPARED] if count > 1 or chosen.count is None else weak[:0]
     for turn, k in enumerate(compared.tolist()):
         yield Progress("materials", turn, len(compared), "looking at small masks")
@@ -187,7 +187,7 @@ def _join_weak(
             distances = np.concatenate([distances, fresh])
         free = chosen.count is None and count + len(founded) < chosen.most
         # a seam or a scrap across a border resembles nothing either
-        free &= bool(areas[k] >= crops.side**2 and own.coverage().mean() >= chosen.founding)
+        free &= bool(areas[k] >= crops.side**2 / 2 and own.coverage().mean() >= chosen.founding)
         free = free and study.mixture(vector, groups) > new
         if free and distances.min() > new:
             labels[k] = count + len(founded)

@@ -79,7 +79,7 @@ def sort_like(state: ImageState) -> _Changes:
         side = settings.crops.side
         if not side:
             side = crop_side(gray, settings.crops, pixel_nm)
-            side = fitting_side(runs, side, settings.crops.least_side)
+            side = fitting_side(runs, side, settings.crops)
         fixed = settings.model_copy(
             update={"crops": settings.crops.model_copy(update={"side": side})}
         )
