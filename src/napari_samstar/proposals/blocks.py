@@ -14,6 +14,7 @@ from napari_samstar.runs import MaskRuns
 
 __all__ = ["Blocks", "joined", "pack", "shared_by"]
 
+_FULL = np.uint64(0xFFFFFFFFFFFFFFFF)
 _SIDE = 8  # px; a block's word has bit 8 (x % 8) + y % 8 for each of its pixels
 
 
@@ -113,10 +114,14 @@ def _pack(counts: Any, offsets: Any, height: int, count: int) -> Any:
             position = end
         while used + n > places.size:
             places, words = _grown(places), _grown(words)
+        # full blocks first: a mask that shares too much is found out sooner
+        for full in (True, False):
+            for k in range(n):
+                if (image[touched[k]] == _FULL) == full:
+                    places[used], words[used] = touched[k], image[touched[k]]
+                    used += 1
         for k in range(n):
-            places[used + k], words[used + k] = touched[k], image[touched[k]]
             image[touched[k]] = 0
-        used += n
         ends[i + 1] = used
     return ends, places[:used].copy(), words[:used].copy()
 

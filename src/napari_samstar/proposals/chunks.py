@@ -11,6 +11,8 @@ __all__ = ["at_once", "in_chunks"]
 
 T = TypeVar("T")
 
+_FEW = 3  # parts
+
 
 def in_chunks(
     count: int, work: Callable[[int, int], T], size: int = 256
@@ -37,7 +39,7 @@ def in_chunks(
         What `work` gave, in order.
     """
     bounds = [(start, min(start + size, count)) for start in range(0, count, size)]
-    if len(bounds) < 2:
+    if len(bounds) <= _FEW:  # threads would take longer to start
         return [work(*bound) for bound in bounds]
     found = []
     pool = ThreadPoolExecutor(min(os.cpu_count() or 1, 4))
