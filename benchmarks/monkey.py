@@ -23,7 +23,7 @@ from report import table, write_section
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-STEPS = 400
+STEPS = 250
 
 
 class Errors(logging.Handler):
@@ -62,7 +62,12 @@ def use(args: argparse.Namespace) -> int:
     app = QApplication.instance() or QApplication([])
     errors = Errors()
     logging.getLogger("napari_samstar").addHandler(errors)
-    sys.excepthook = lambda kind, err, _: errors.found.append(f"{kind.__name__}: {err}")
+
+    def raised(kind: type[BaseException], err: BaseException, where: object) -> None:
+        errors.found.append(f"{kind.__name__}: {err}")
+        sys.__excepthook__(kind, err, where)  # type: ignore[arg-type]
+
+    sys.excepthook = raised
     began, done, rounds = time.perf_counter(), 0, 0
     sizes: list[tuple[float, float]] = []
     counts: dict[str, int] = {}

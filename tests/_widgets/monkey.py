@@ -232,7 +232,7 @@ class Monkey:
         runners = self.context.jobs, self.context.quick_jobs, self.page("Correct")._answers.jobs
         return any(runner.busy for runner in runners)
 
-    def wait(self, seconds: float = 120.0) -> None:
+    def wait(self, seconds: float = 900.0) -> None:
         """Wait until no job runs."""
         ends = time.perf_counter() + seconds
         while self.busy():
