@@ -7,7 +7,7 @@ from typing import Any
 
 from napari_samstar.io.units import length_unit
 from napari_samstar.rewards.base import RewardTerm, pixel_in
-from napari_samstar.rewards.confidence import ExpectedQuality, Stability
+from napari_samstar.rewards.confidence import ExpectedQuality, PredictedIou, Stability
 from napari_samstar.rewards.contrast import Contrast, EdgeAlignment, Polarity, Separability
 from napari_samstar.rewards.coverage import Coverage
 from napari_samstar.rewards.overlap import Ambiguity, Overlap
@@ -19,9 +19,10 @@ from napari_samstar.types import Micrograph, SamStarError
 
 __all__ = ["importances_for", "terms_for"]
 
-# one objective judges masks as a whole; the others decide between candidates that it finds alike
+# one objective judges masks as a whole; the others decide where it finds candidates nearly alike
 _LEADING = "quality"
-_OTHERS = 0.002
+_OTHERS = 0.1
+_IN_QUALITY = 0.0  # confidence is part of what quality was learned from; by itself it misleads
 
 
 def terms_for(
@@ -96,12 +97,14 @@ def importances_for(objectives: Sequence[str]) -> dict[str, float]:
     Returns
     -------
     dict
-        Expected quality counts 1, all others 0.002; without quality all count alike.
+        Expected quality counts 1, confidence 0, all others 0.1; without quality all count alike.
     """
     leading = {_LEADING, ExpectedQuality.name}
     if not leading & set(objectives):
         return dict.fromkeys(objectives, 1.0)
-    return {name: 1.0 if name in leading else _OTHERS for name in objectives}
+    within = {Stability.family, Stability.name, PredictedIou.name}
+    known = dict.fromkeys(leading, 1.0) | dict.fromkeys(within, _IN_QUALITY)
+    return {name: known.get(name, _OTHERS) for name in objectives}
 
 
 def _shape_terms(prior: Prior, enough: dict[str, Any]) -> list[RewardTerm]:

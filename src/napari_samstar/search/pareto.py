@@ -18,7 +18,9 @@ __all__ = ["Candidate", "Front", "non_dominated"]
 # rewards that differ less than this over the whole front are not stretched to the full range:
 # nobody prefers a candidate for the last hundredth of one reward
 _LEAST_RANGE = 0.05
-_AUGMENTATION = 0.01  # share of the sum in the achievement function: breaks ties of the maximum
+_AUGMENTATION = (
+    0.5  # share of the sum in the achievement function: losses in several objectives add
+)
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,7 @@ class Front:
     ) -> Candidate:
         """Choose the candidate that gives up least of what matters; nothing is evaluated.
 
-        Minimizes the augmented achievement function max_m(w_m d_m) + 0.01 sum_m(w_m d_m), where
+        Minimizes the augmented achievement function max_m(w_m d_m) + 0.5 sum_m(w_m d_m), where
         d_m is what a candidate lacks in objective m to the best on the front, as a share of the
         objective's range on the front, and w_m its importance.
 
