@@ -128,7 +128,7 @@ def make_batch(
             part = _one(rng, load_scene(index, settings, folder), side, settings.prompts, kind)
             if part is not None:
                 break
-            index += 1
+            index = index + 1 if held_out else (index + 1) % settings.scenes
         parts.append(part)
     images, targets, points, boxes, centers, edges = (
         torch.from_numpy(np.stack(column)) for column in zip(*parts, strict=True)

@@ -114,7 +114,11 @@ def lessons_steps(
     failed = []
     for number, path in enumerate(paths):
         yield Progress("teacher", number, len(paths), path.name)
-        kept = folder / f"{content_key(about, path.name, str(path.stat().st_size))}.npz"
+        state = path.stat()
+        kept = (
+            folder
+            / f"{content_key(about, path.name, str(state.st_size), str(state.st_mtime_ns))}.npz"
+        )
         if kept.exists():
             found = list(np.load(kept, allow_pickle=False)["scenes"])
         else:

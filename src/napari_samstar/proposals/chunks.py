@@ -11,11 +11,11 @@ __all__ = ["at_once", "in_chunks"]
 
 T = TypeVar("T")
 
-_FEW = 3  # parts
+_FEW = 768  # rows
 
 
 def in_chunks(
-    count: int, work: Callable[[int, int], T], size: int = 256
+    count: int, work: Callable[[int, int], T], size: int = 16
 ) -> Generator[int, None, list[T]]:
     """Do work on rows 0 to `count`, `size` at a time.
 
@@ -39,7 +39,7 @@ def in_chunks(
         What `work` gave, in order.
     """
     bounds = [(start, min(start + size, count)) for start in range(0, count, size)]
-    if len(bounds) <= _FEW:  # threads would take longer to start
+    if count <= _FEW:  # threads would take longer to start
         return [work(*bound) for bound in bounds]
     found = []
     pool = ThreadPoolExecutor(min(os.cpu_count() or 1, 4))

@@ -16,7 +16,7 @@ from napari_samstar.types import Proposals
 __all__ = ["best_partner", "blocks", "keep", "other_kind", "partner_steps"]
 
 
-_ROWS = 512  # worked on at once
+_ROWS = 256  # worked on at once
 
 
 def blocks(proposals: Proposals) -> Blocks:
@@ -97,6 +97,7 @@ def _best_steps(
     others = others[np.argsort(areas[others], kind="stable")]
     table = (known.offsets, known.places, known.words)
     listed = _by_place(others, *table, known.count)
+    yield 0
     iou = np.zeros(len(proposals), np.float32)
     which = np.full(len(proposals), -1, np.int64)
     compare: Any = _best_iou
