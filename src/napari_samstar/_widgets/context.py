@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from contextlib import closing
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +12,11 @@ from qtpy.QtCore import QObject
 from napari_samstar._widgets.correcting import Correcting
 from napari_samstar._widgets.images import ImageWatcher
 from napari_samstar._widgets.jobs import JobRunner, Steps
+from napari_samstar._widgets.layers import compile_colors
 from napari_samstar._widgets.outputs import Outputs
 from napari_samstar._widgets.qt import Signal
 from napari_samstar.session import ImageState, OpenImage, Session
+from napari_samstar.types import Progress
 
 if TYPE_CHECKING:
     import napari
@@ -35,6 +38,14 @@ def context_of(viewer: napari.Viewer) -> Context:
         context = Context(viewer)
         _CONTEXTS[viewer] = context
     return context
+
+
+def _colored(command: Steps) -> Steps:
+    """Precede a command by what its result needs to be painted, in the thread of the job."""
+    with closing(command):
+        yield Progress("starting", 0, 0)
+        compile_colors()
+        return (yield from command)
 
 
 class Context(QObject):
@@ -101,7 +112,7 @@ class Context(QObject):
                 then(changes)
 
         options.setdefault("events", changed)
-        return self.jobs.start(title, command, done=done, owner=image, **options)
+        return self.jobs.start(title, _colored(command), done=done, owner=image, **options)
 
     def run_quick(self, title: str, image: OpenImage, steps: Steps, **options: Any) -> None:
         """Run something short; what was asked for before and has not come yet is dropped."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_samstar.io.units import length_unit
+from napari_samstar.session.materials import COLORS
 from napari_samstar.types import Micrograph, Segmentation
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ __all__ = [
     "STEP",
     "LayerData",
     "calibration_of",
+    "compile_colors",
     "image_layer",
     "label_colors",
     "labels_layer",
@@ -148,6 +151,16 @@ def material_colors(colors: dict[int, str]) -> Any:
     for label, color in colors.items():
         wanted[label] = color
     return DirectLabelColormap(color_dict=wanted)
+
+
+@cache
+def compile_colors() -> None:
+    """Let napari compile how it colors labels: seconds, for which the window would stand still."""
+    from napari.layers import Labels
+
+    layer = Labels(np.arange(4, dtype=np.int32).reshape(2, 2), colormap=label_colors())
+    layer.colormap = material_colors({1: COLORS[0]})
+    layer.refresh()
 
 
 def image_layer(micrograph: Micrograph) -> LayerData:
