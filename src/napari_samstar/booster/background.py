@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy import fft, ndimage
@@ -19,6 +20,7 @@ _NOISE = 0.55  # of the same, where nothing but white noise shows
 _WHITE = 1.25 / (2 * np.sqrt(np.pi) * 2.0)  # what that average leaves of white noise, and some
 _ALIKE = 0.3  # of masks' usual spread: vacuum differs less
 _ALONG = 0.4  # of the image's shorter side: what touches its border for less is cut off by it
+_AROUND = 0.5  # of the same, for what lies in a corner: its sides together
 _AVERAGE = 2.0  # px, width of that average
 _PEAK = 3.0  # of a mask's mean spectrum over its ring's mean
 
@@ -58,7 +60,7 @@ def find_background(crops: Crops, runs: MaskRuns) -> NDArray[np.bool_]:
     even &= (smooth <= _SMOOTH * usual) | ((smooth <= _NOISE * usual) & (smooth <= _WHITE * spread))
     for i in np.flatnonzero(dark & even).tolist():
         out[present[i]] = not _has_peak(crops.pixels[crops.mask == present[i]])
-    wide = _wide(runs, crops.side)
+    wide = _wide(runs, out, crops.side)
     if not (out & wide).any():
         return out & wide
     # once there is vacuum, other masks that look like it are vacuum, too
@@ -68,16 +70,22 @@ def find_background(crops: Crops, runs: MaskRuns) -> NDArray[np.bool_]:
     return out & (wide | like)
 
 
-def _wide(runs: MaskRuns, side: int) -> NDArray[np.bool_]:
-    """Which masks run along the border, and are larger than a crop and a hundredth of it all."""
+def _wide(runs: MaskRuns, empty: NDArray[np.bool_], side: int) -> NDArray[np.bool_]:
+    """Which of these masks run along the border, and are larger than a crop and 1 % of it all.
+
+    Vacuum may lie in several masks side by side: what counts is how wide they are together.
+    """
     height, width = runs.shape
-    right, low = width - 1, height - 1
-    edges = ((0, 0, right, 0), (0, low, right, low), (0, 0, 0, low), (right, 0, right, low))
-    large = runs.areas() >= max(side**2, height * width / 100)
-    along = np.zeros(len(runs))
-    for k in np.flatnonzero(large).tolist():
-        along[k] = max(int(runs.window(k, edge).sum()) for edge in edges)
-    return np.asarray(large & (along >= _ALONG * min(height, width)))
+    owner = runs.paint(np.flatnonzero(empty))
+    _, piece = cv2.connectedComponents((owner > 0).astype(np.uint8), connectivity=8)
+    sizes = np.bincount(piece.ravel())
+    edges = (piece[0], piece[-1], piece[:, 0], piece[:, -1])
+    along = np.array([np.bincount(edge, minlength=sizes.size) for edge in edges])
+    large = sizes >= max(side**2, height * width / 100)
+    shorter = min(height, width)
+    good = large & ((along.max(0) >= _ALONG * shorter) | (along.sum(0) >= _AROUND * shorter))
+    good[0] = False
+    return np.isin(np.arange(1, len(runs) + 1), owner[good[piece]])
 
 
 def _spread(pixels: NDArray[np.float32], width: float) -> float:

@@ -9,6 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy import linalg
 
 from napari_samstar.booster.crops import Crops
 from napari_samstar.booster.texture import Space, TextureEncoder, fit_space
@@ -22,6 +23,7 @@ _SPLITS = 12  # of each mask into two halves
 _SHRINK = 0.05  # of covariances towards a multiple of the identity
 _FLOOR = 0.003  # of all variance: differences below are of no interest
 _SLIGHT = 0.05  # of what materials usually differ by: less is light, thickness, strain
+_PRIOR = 1.0  # crops' worth of belief that all masks vary alike
 _TURN_WEIGHT = 0.3  # of what a turned crop changes: no mask is turned at random by itself
 
 Rows = NDArray[np.float64]
@@ -142,33 +144,51 @@ class Metric:
     ----------
     whiten : (D, D) float64
         Vectors times this have equal spread in all directions between masks of one material.
-    crop_share : float
-        Share of that spread that falls with the number of crops.
+    crop_share : (D,) float64
+        Share of that spread, in each direction, that falls with the number of crops.
     usual : float
-        Crops of a mask, harmonic mean, that the spread was estimated for.
+        Crops of a mask that the spread was estimated for.
+    unrest : (K,) float64
+        How much more than usual the crops of each mask vary, in square.
     """
 
     whiten: Rows
-    crop_share: float
+    crop_share: Rows
     usual: float
+    unrest: Rows
 
     def distances(
-        self, first: Rows, second: Rows, n_first: NDArray[Any], n_second: NDArray[Any]
+        self,
+        first: Rows,
+        second: Rows,
+        n_first: NDArray[Any],
+        n_second: NDArray[Any],
+        unrest_first: Rows | None = None,
+        unrest_second: Rows | None = None,
     ) -> Rows:
-        """Null distances (P, Q) between mean vectors (P, D) and (Q, D) of so many crops each."""
-        a, b = first @ self.whiten, second @ self.whiten
-        squares = (a * a).sum(1)[:, None] + (b * b).sum(1)[None] - 2 * a @ b.T
-        fewer = self.usual * (1 / n_first[:, None] + 1 / n_second[None]) / 2
-        spread = (1 - self.crop_share) + self.crop_share * fewer
-        return np.asarray(np.sqrt(np.maximum(squares, 0) / (2 * a.shape[1] * spread)))
+        """Null distances (P, Q) between mean vectors (P, D) and (Q, D) of so many crops each.
+
+        Were both of one material, their crops would vary alike: by what they do together.
+        """
+        gaps = (first @ self.whiten)[:, None] - (second @ self.whiten)[None]
+        n_first, n_second = np.asarray(n_first, float)[:, None], np.asarray(n_second, float)[None]
+        together = n_first + n_second + _PRIOR
+        varied = np.full(gaps.shape[:2], _PRIOR)
+        for n, unrest, axis in ((n_first, unrest_first, 1), (n_second, unrest_second, 0)):
+            varied = varied + n * (1.0 if unrest is None else np.expand_dims(unrest, axis))
+        fewer = varied / together * self.usual * (1 / n_first + 1 / n_second) / 2
+        spread = (1 - self.crop_share) + self.crop_share * fewer[..., None]
+        return np.asarray(np.sqrt((gaps**2 / spread).mean(2) / 2))
 
 
-def fit_metric(vectors: Vectors, owner: NDArray[np.intp], centers: Rows, seed: int) -> Metric:
+def fit_metric(
+    vectors: Vectors, owner: NDArray[np.intp], worth: Rows, centers: Rows, seed: int
+) -> Metric:
     """Estimate the spread between masks of one material, without knowing the materials.
 
     It is the spread of crops within masks, over the number of crops, times what halves of one mask
-    differ more than that predicts (crops overlap, light and thickness change slowly), plus what
-    turning a crop changes, where that is to be ignored.
+    differ more than that predicts (light and thickness change slowly), plus what turning a crop
+    changes, where that is to be ignored.
 
     Parameters
     ----------
@@ -176,6 +196,8 @@ def fit_metric(vectors: Vectors, owner: NDArray[np.intp], centers: Rows, seed: i
         N crops.
     owner : (N,) int
         Mask of each crop, from 0 without gaps.
+    worth : (K,) float64
+        How many crops those of each mask are worth: where they overlap they say the same.
     centers : (N, 2) float64
         Where crops are, px.
     seed : int
@@ -185,12 +207,15 @@ def fit_metric(vectors: Vectors, owner: NDArray[np.intp], centers: Rows, seed: i
     n, dims = x.shape
     counts = np.bincount(owner)
     rest = x - mask_means(x, owner)[owner]
-    within = rest.T @ rest / max(n - counts.size, 1)
+    # crops that overlap are nearer to their mean than others
+    free = np.maximum(worth - 1, worth / 4)
+    each = (worth / counts)[owner]
+    within = (rest * each[:, None]).T @ rest / free.sum()
     scale = np.trace(within) / dims
     within = (1 - _SHRINK) * within + (_SHRINK * scale + 1e-9) * np.eye(dims)
-    usual = float(1 / np.mean(1 / counts))
-    excess = _halves(x, owner, centers, np.linalg.inv(within), seed)
-    noise = within / usual * max(excess, 1.0)
+    usual = float(1 / np.mean(1 / worth))
+    excess = max(_halves(x, owner, worth, centers, np.linalg.inv(within), seed), 1.0)
+    noise = within / usual * excess
     total = np.cov(x.T).reshape(dims, dims) if n > 1 else np.eye(dims)
     floor = _FLOOR * np.trace(total) / dims * np.eye(dims) + _SLIGHT**2 * vectors.usual
     turning = np.zeros((dims, dims))
@@ -198,13 +223,16 @@ def fit_metric(vectors: Vectors, owner: NDArray[np.intp], centers: Rows, seed: i
         change = vectors.turned - x
         change = change - change.mean(0)  # what resampling does to every crop
         turning = _TURN_WEIGHT * change.T @ change / (2 * n)
-    spread = noise + turning + floor
-    values, axes = np.linalg.eigh(spread)
-    whiten = axes / np.sqrt(np.maximum(values, 1e-12))
-    return Metric(whiten, float(np.trace(noise) / np.trace(spread)), usual)
+    share, whiten = linalg.eigh(noise, noise + turning + floor)
+    share = np.clip(share, 0.0, 1.0)
+    squares = ((rest @ whiten) ** 2).sum(1) * each
+    unrest = np.bincount(owner, squares) / free * excess / usual / max(share.sum(), 1e-9)
+    return Metric(whiten, share, usual, unrest)
 
 
-def _halves(x: Rows, owner: NDArray[np.intp], centers: Rows, inverse: Rows, seed: int) -> float:
+def _halves(
+    x: Rows, owner: NDArray[np.intp], worth: Rows, centers: Rows, inverse: Rows, seed: int
+) -> float:
     """Mean squared distance of the halves of masks, over what independent crops would give."""
     rng = np.random.default_rng([seed, 2])
     found = []
@@ -219,5 +247,6 @@ def _halves(x: Rows, owner: NDArray[np.intp], centers: Rows, inverse: Rows, seed
             if min(sizes) < 2:
                 continue
             gap = x[mine[upper]].mean(0) - x[mine[~upper]].mean(0)
-            found.append(gap @ inverse @ gap / (x.shape[1] * (1 / sizes[0] + 1 / sizes[1])))
+            usual = x.shape[1] * (1 / sizes[0] + 1 / sizes[1]) * mine.size / worth[k]
+            found.append(gap @ inverse @ gap / usual)
     return float(np.mean(found)) if found else 2.0

@@ -129,7 +129,7 @@ def materials_steps(
         vectors = yield from describe_steps(
             known, encoders, settings.texture.dimensions, settings.texture.rotation, chosen.seed
         )
-        study = Study(known, encoders, vectors, settings)
+        study = Study(known, encoders, vectors, areas[strong], settings)
         groups, found = study.grouped()
         facts |= found
         labels[strong] = groups
@@ -180,7 +180,7 @@ def _join_weak(
     for turn, k in enumerate(compared.tolist()):
         yield Progress("materials", turn, len(compared), "looking at small masks")
         own = crops.take(crops.mask == k)
-        distances, vector = study.compare(own, groups, turn)
+        distances, vector = study.compare(own, int(areas[k]), groups, turn)
         if founded:
             one, many = np.ones(1), np.ones(len(founded))
             fresh = study.metric.distances(vector[None], np.stack(founded), one, many)[0]
@@ -188,7 +188,7 @@ def _join_weak(
         free = chosen.count is None and count + len(founded) < chosen.most
         # a seam or a scrap across a border resembles nothing either
         free &= bool(areas[k] >= crops.side**2 / 2 and own.coverage().mean() >= chosen.founding)
-        free = free and study.mixture(vector, groups) > new
+        free = free and study.mixture(vector, int(areas[k]), groups) > new
         if free and distances.min() > new:
             labels[k] = count + len(founded)
             confidence[k] = margin[k] = lead(np.append(distances, 1.0), distances.size)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import combinations
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import optimize
 
 from napari_samstar.booster.crops import Crops, mirrored
 from napari_samstar.booster.descriptors import Rows, Vectors, fit_metric, mask_means
@@ -18,6 +18,7 @@ from napari_samstar.settings import BoostSettings
 __all__ = ["Study", "lead"]
 
 _WEAK_CROPS = 4  # of a thin or small mask, compared like with like
+_LEAST_WORTH = 0.25  # of a mask, in crops
 
 
 class Study:
@@ -31,6 +32,8 @@ class Study:
         What makes vectors of them.
     vectors : Vectors
         What they made.
+    areas : (K,) int64
+        Of those masks, px.
     settings : BoostSettings
         Number of materials, seed.
     """
@@ -40,6 +43,7 @@ class Study:
         crops: Crops,
         encoders: Sequence[TextureEncoder],
         vectors: Vectors,
+        areas: NDArray[np.int64],
         settings: BoostSettings,
     ) -> None:
         self.crops = crops
@@ -47,8 +51,11 @@ class Study:
         self._settings = settings.materials
         self.masks, self.owner = np.unique(crops.mask, return_inverse=True)
         self._vectors = vectors
-        self.metric = fit_metric(vectors, self.owner, crops.centers(), settings.materials.seed)
         self.sizes = np.bincount(self.owner)
+        self.worth = np.clip(areas / crops.side**2, _LEAST_WORTH, self.sizes)
+        self.metric = fit_metric(
+            vectors, self.owner, self.worth, crops.centers(), settings.materials.seed
+        )
         self._means = mask_means(self._vectors.crops, self.owner)
 
     def grouped(self) -> tuple[NDArray[np.int64], Mapping[str, Any]]:
@@ -56,8 +63,7 @@ class Study:
         chosen = self._settings
         if self.masks.size == 1:
             return np.zeros(1, np.int64), {"heights": [], "silhouette": 0.0, "stability": 1.0}
-        distances = self.metric.distances(self._means, self._means, self.sizes, self.sizes)
-        links = tree(distances)
+        links = tree(self._apart(self._means))
         count, second = choose_count(
             links, chosen.surely_alike, chosen.surely_different, chosen.most
         )
@@ -82,20 +88,26 @@ class Study:
         count = int(groups.max()) + 1
         if count < 2:
             return np.ones(self.masks.size), np.ones(self.masks.size)
-        centers = mask_means(self._means, groups)
-        sizes = np.bincount(groups, self.sizes)
-        near = self.metric.distances(self._means, centers, self.sizes, sizes)
-        confidence = np.array([lead(row, g) for row, g in zip(near, groups, strict=True)])
-        each = np.ones(len(self.crops))
-        votes = self.metric.distances(self._vectors.crops, centers, each, sizes).argmin(1)
-        shares = np.zeros((self.masks.size, count))
-        np.add.at(shares, (self.owner, votes), 1.0)
-        shares /= self.sizes[:, None]
-        own = shares[np.arange(groups.size), groups]
-        shares[np.arange(groups.size), groups] = -1
-        return confidence, own - shares.max(1)
+        centers, worth = mask_means(self._means, groups), np.bincount(groups, self.worth)
+        confidence, margin = np.ones(self.masks.size), np.ones(self.masks.size)
+        for k, group in enumerate(groups.tolist()):
+            others = groups == group
+            others[k] = False  # no mask speaks for itself
+            to = centers.copy()
+            if others.any():
+                to[group] = self._means[others].mean(0)
+            mine = self._means[k : k + 1]
+            near = self.metric.distances(mine, to, self.worth[k : k + 1], worth)[0]
+            confidence[k] = lead(near, group)
+            crops = self._vectors.crops[self.owner == k]
+            votes = self.metric.distances(crops, to, np.ones(len(crops)), worth).argmin(1)
+            shares = np.bincount(votes, minlength=count) / len(crops)
+            margin[k] = shares[group] - np.delete(shares, group).max()
+        return confidence, margin
 
-    def compare(self, crops: Crops, groups: NDArray[np.int64], seed: int) -> tuple[Rows, Rows]:
+    def compare(
+        self, crops: Crops, area: int, groups: NDArray[np.int64], seed: int
+    ) -> tuple[Rows, Rows]:
         """How far a thin or small mask is from each group, like compared with like.
 
         Crops of the groups are given the same shape as the mask's own, mirrored pixels included.
@@ -129,24 +141,27 @@ class Study:
         ]
         vectors = self._vectors.space.project(parts)
         means = vectors.reshape(count + 1, len(own), -1).mean(1)
-        worth = np.full(count, own.coverage().sum())  # mirrored pixels say nothing new
-        distances = self.metric.distances(means[:1], means[1:], worth[:1], worth)[0]
-        return distances, means[0]
+        # mirrored pixels say nothing new, nor do those of two crops
+        worth = np.full(count, min(own.coverage().sum(), area / own.side**2))
+        return self.metric.distances(means[:1], means[1:], worth[:1], worth)[0], means[0]
 
-    def mixture(self, vector: Rows, groups: NDArray[np.int64]) -> float:
-        """How far a vector is from all that lies between two groups, null distance.
+    def mixture(self, vector: Rows, area: int, groups: NDArray[np.int64]) -> float:
+        """How far a vector is from all mixtures of the groups, null distance.
 
-        A crop across the border of two materials lies between them.
+        A crop across the border of materials lies between them.
         """
         means = mask_means(self._means, groups) @ self.metric.whiten
         point = vector @ self.metric.whiten
-        nearest = np.inf
-        for first, second in combinations(means, 2):
-            way = second - first
-            share = np.clip((point - first) @ way / max(way @ way, 1e-12), 0, 1)
-            gap = point - first - share * way
-            nearest = min(nearest, float(np.sqrt(gap @ gap / (2 * gap.size))))
-        return nearest
+        held = 1e3 * np.ones((1, len(means)))  # shares sum to 1
+        share, _ = optimize.nnls(np.concatenate([means.T, held]), np.append(point, 1e3))
+        mixed = (share / share.sum()) @ mask_means(self._means, groups)
+        worth = np.full(1, max(area / self.crops.side**2, _LEAST_WORTH))
+        return float(self.metric.distances(vector[None], mixed[None], worth, worth)[0, 0])
+
+    def _apart(self, means: Rows) -> Rows:
+        """Null distances (K, K) of the masks, given their mean vectors."""
+        worth, unrest = self.worth, self.metric.unrest
+        return self.metric.distances(means, means, worth, worth, unrest, unrest)
 
     def _silhouette(self, groups: NDArray[np.int64]) -> float:
         """Of halves of the masks, so that a group of one mask has a middle and a spread too."""
@@ -156,7 +171,9 @@ class Study:
             half[mine[mine.size // 2 :]] = 1
         points, of = np.unique(2 * self.owner + half, return_inverse=True)
         means, sizes = mask_means(self._vectors.crops, of), np.bincount(of)
-        distances = self.metric.distances(means, means, sizes, sizes)
+        worth = sizes * (self.worth / self.sizes)[points // 2]
+        unrest = self.metric.unrest[points // 2]
+        distances = self.metric.distances(means, means, worth, worth, unrest, unrest)
         np.fill_diagonal(distances, 0.0)
         return silhouette(distances, groups[points // 2], points // 2)
 
@@ -175,8 +192,7 @@ class Study:
                 ]
             )
             means = mask_means(self._vectors.crops[drawn], self.owner[drawn])
-            distances = self.metric.distances(means, means, self.sizes, self.sizes)
-            found.append(cut_tree(tree(distances), count))
+            found.append(cut_tree(tree(self._apart(means)), count))
         return stability(found, groups)
 
     def _kmeans(self, count: int) -> NDArray[np.int64]:
