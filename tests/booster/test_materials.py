@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from napari_samstar.booster.background import find_background
 from napari_samstar.booster.crops import cut_crops
@@ -219,3 +220,30 @@ def test_silhouette_counts_each_mask_once() -> None:
     lone = silhouette(distances, mixed, np.array([0, 0, 0, 0, 0, 0, 1, 2]))
     assert lone < 0.5
     assert silhouette(distances, np.zeros(8, int), groups) == 0.0
+
+
+@pytest.mark.parametrize("size", [44, 56])
+def test_fragments_of_a_restless_texture_found_no_material(
+    rng: np.random.Generator, size: int
+) -> None:
+    blotches = Texture("amorphous", 0.62, 0.15, 14.0)
+    image, runs = stacked(rng, (SALT, 130), (blotches, 160))
+    # the darkest and the brightest spots, as a segmentation by texture would choose them
+    near = ndimage.uniform_filter(image, size)[160:260, 40:210]
+    spots = [np.unravel_index(i, near.shape) for i in (near.argmin(), near.argmax())]
+    masks = [runs.dense(k) for k in range(2)]
+    for y, x in spots:
+        spot = np.zeros_like(masks[0])
+        top, left = 160 + int(y) - size // 2, 40 + int(x) - size // 2
+        spot[top : top + size, left : left + size] = True
+        masks = [*(mask & ~spot for mask in masks), spot]
+    assert boosted(image, MaskRuns.from_dense(masks)).count == 2
+
+
+def test_vacuum_in_pieces_is_vacuum(rng: np.random.Generator) -> None:
+    image, runs = stacked(rng, (VACUUM, 80), (SALT, 90), (GLASS, 90), noise=0.03)
+    third = np.arange(image.shape[1])[None] // 86  # too narrow to be vacuum by themselves
+    masks = [*(runs.dense(0) & (third == k) for k in range(3)), runs.dense(1), runs.dense(2)]
+    pieces = MaskRuns.from_dense(masks)
+    found = find_background(cut_crops(image, pieces, side=40), pieces)
+    assert found.tolist() == [True, True, True, False, False]

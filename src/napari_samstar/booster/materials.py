@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from napari_samstar.booster.background import find_background
 from napari_samstar.booster.crops import (
@@ -134,7 +135,7 @@ def materials_steps(
         facts |= found
         labels[strong] = groups
         confidence[strong], margin[strong] = study.certainty(groups)
-        yield from _join_weak(full, study, groups, areas, chosen, labels, confidence, margin)
+        yield from _join_weak(full, study, groups, runs, chosen, labels, confidence, margin)
     else:  # nothing speaks for more than one
         labels[np.unique(full.mask)] = 0
     return _finished(labels, confidence, margin, empty, areas, chosen, facts)
@@ -163,13 +164,14 @@ def _join_weak(
     crops: Crops,
     study: Study,
     groups: NDArray[np.int64],
-    areas: NDArray[np.int64],
+    runs: MaskRuns,
     chosen: MaterialSettings,
     labels: NDArray[np.int64],
     confidence: NDArray[np.float64],
     margin: NDArray[np.float64],
 ) -> Generator[Progress, None, None]:
     """Give thin and small masks, largest first, the group they resemble, or a new one."""
+    areas, owner = runs.areas(), runs.paint(np.arange(len(runs)))
     weak = np.setdiff1d(crops.mask, study.masks)
     weak = weak[np.argsort(-areas[weak], kind="stable")]
     founded: list[NDArray[np.float64]] = []  # by masks that resemble no group
@@ -188,7 +190,11 @@ def _join_weak(
         free = chosen.count is None and count + len(founded) < chosen.most
         # a seam or a scrap across a border resembles nothing either
         free &= bool(areas[k] >= crops.side**2 / 2 and own.coverage().mean() >= chosen.founding)
-        free = free and study.mixture(vector, int(areas[k]), groups) > new
+        if free and distances.min() > new:
+            beside = labels[_neighbors(runs, owner, k, crops.side)]
+            around = np.unique(beside[(beside >= 0) & (beside < count)])
+            around = around if around.size else np.arange(count)
+            free = study.mixture(vector, int(areas[k]), groups, around) > new
         if free and distances.min() > new:
             labels[k] = count + len(founded)
             confidence[k] = margin[k] = lead(np.append(distances, 1.0), distances.size)
@@ -197,6 +203,19 @@ def _join_weak(
             labels[k] = int(distances.argmin())
             confidence[k] = margin[k] = lead(distances, int(distances.argmin()))
     _join_by_brightness(crops, weak[len(compared) :], labels, confidence, margin)
+
+
+def _neighbors(runs: MaskRuns, owner: NDArray[np.int32], k: int, side: int) -> NDArray[np.intp]:
+    """Masks that lie within a quarter of a crop of mask `k`."""
+    height, width = runs.shape
+    near = max(side // 4, 1)
+    x0, y0, x1, y1 = runs.boxes()[k].tolist()
+    x0, y0 = max(x0 - near, 0), max(y0 - near, 0)
+    x1, y1 = min(x1 + near, width - 1), min(y1 + near, height - 1)
+    mask = runs.window(k, (x0, y0, x1, y1))
+    around = ndimage.distance_transform_edt(~mask) <= near
+    found = np.unique(owner[y0 : y1 + 1, x0 : x1 + 1][around & ~mask])
+    return np.asarray(found[(found > 0) & (found != k + 1)] - 1, np.intp)
 
 
 def _join_by_brightness(

@@ -145,16 +145,20 @@ class Study:
         worth = np.full(count, min(own.coverage().sum(), area / own.side**2))
         return self.metric.distances(means[:1], means[1:], worth[:1], worth)[0], means[0]
 
-    def mixture(self, vector: Rows, area: int, groups: NDArray[np.int64]) -> float:
-        """How far a vector is from all mixtures of the groups, null distance.
+    def mixture(
+        self, vector: Rows, area: int, groups: NDArray[np.int64], around: NDArray[np.int64]
+    ) -> float:
+        """How far a vector is from all mixtures of the groups `around` it, null distance.
 
-        A crop across the border of materials lies between them.
+        A mask across borders lies between what it borders on.
         """
-        means = mask_means(self._means, groups) @ self.metric.whiten
-        point = vector @ self.metric.whiten
+        means = mask_means(self._means, groups)[around]
         held = 1e3 * np.ones((1, len(means)))  # shares sum to 1
-        share, _ = optimize.nnls(np.concatenate([means.T, held]), np.append(point, 1e3))
-        mixed = (share / share.sum()) @ mask_means(self._means, groups)
+        share, _ = optimize.nnls(
+            np.concatenate([(means @ self.metric.whiten).T, held]),
+            np.append(vector @ self.metric.whiten, 1e3),
+        )
+        mixed = (share / share.sum()) @ means
         worth = np.full(1, max(area / self.crops.side**2, _LEAST_WORTH))
         return float(self.metric.distances(vector[None], mixed[None], worth, worth)[0, 0])
 
