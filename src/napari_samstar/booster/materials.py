@@ -131,11 +131,16 @@ def materials_steps(
             known, encoders, settings.texture.dimensions, settings.texture.rotation, chosen.seed
         )
         study = Study(known, encoders, vectors, areas[strong], settings)
-        groups, found = study.grouped()
-        facts |= found
-        labels[strong] = groups
-        confidence[strong], margin[strong] = study.certainty(groups)
-        yield from _join_weak(full, study, groups, runs, chosen, labels, confidence, margin)
+        # of a known number, small masks may be the ones that large ones are not
+        for spare in (True, False) if chosen.count and chosen.grouping == "linkage" else (False,):
+            groups, found = study.grouped(spare)
+            labels[:] = _NONE
+            labels[strong] = groups
+            confidence[strong], margin[strong] = study.certainty(groups)
+            yield from _join_weak(full, study, groups, runs, chosen, labels, confidence, margin)
+            facts |= found
+            if int(labels.max()) + 1 == chosen.count:
+                break
     else:  # nothing speaks for more than one
         labels[np.unique(full.mask)] = 0
     return _finished(labels, confidence, margin, empty, areas, chosen, facts)
@@ -178,7 +183,8 @@ def _join_weak(
     count = int(groups.max()) + 1
     # one mask has no tree whose gap could decide: the middle of where it may be
     new = (chosen.surely_alike + chosen.surely_different) / 2
-    compared = weak[:_MOST_COMPARED] if count > 1 or chosen.count is None else weak[:0]
+    most = chosen.count or chosen.most
+    compared = weak[:_MOST_COMPARED] if count > 1 or most > 1 else weak[:0]
     for turn, k in enumerate(compared.tolist()):
         yield Progress("materials", turn, len(compared), "looking at small masks")
         own = crops.take(crops.mask == k)
@@ -187,7 +193,7 @@ def _join_weak(
             one, many = np.ones(1), np.ones(len(founded))
             fresh = study.metric.distances(vector[None], np.stack(founded), one, many)[0]
             distances = np.concatenate([distances, fresh])
-        free = chosen.count is None and count + len(founded) < chosen.most
+        free = count + len(founded) < most
         # a seam or a scrap across a border resembles nothing either
         free &= bool(areas[k] >= crops.side**2 / 2 and own.coverage().mean() >= chosen.founding)
         if free and distances.min() > new:

@@ -58,8 +58,11 @@ class Study:
         )
         self._means = mask_means(self._vectors.crops, self.owner)
 
-    def grouped(self) -> tuple[NDArray[np.int64], Mapping[str, Any]]:
-        """Group of each mask (K,), from 0, and the evidence for their number."""
+    def grouped(self, spare: bool = False) -> tuple[NDArray[np.int64], Mapping[str, Any]]:
+        """Group of each mask (K,), from 0, and the evidence for their number.
+
+        With `spare`, of a known number those stay open that masks surely alike would make up.
+        """
         chosen = self._settings
         if self.masks.size == 1:
             return np.zeros(1, np.int64), {"heights": [], "silhouette": 0.0, "stability": 1.0}
@@ -69,7 +72,8 @@ class Study:
         )
         evident = self._silhouette(cut_tree(links, count))
         if chosen.count is not None:
-            count = second = min(chosen.count, self.masks.size)
+            apart = 1 + int((links[:, 2] > chosen.surely_alike).sum())
+            count = second = min(chosen.count, apart if spare else self.masks.size)
         elif count > 1 and evident < chosen.min_silhouette:
             count, second = 1, count
         groups = cut_tree(links, count)
