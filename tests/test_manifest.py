@@ -54,7 +54,7 @@ def test_every_page_of_the_workbench_is_a_widget_of_its_own(manifest: dict[str, 
     contributions = manifest["contributions"]
     python_names = {c["id"]: c["python_name"] for c in contributions["commands"]}
     widgets = {python_names[widget["command"]] for widget in contributions["widgets"]}
-    pages = {f"napari_samstar._widgets.{module}:{name}" for module, name in DOCKS}
+    pages = {f"napari_samstar._widgets.{step.module}:{step.name}" for step in DOCKS}
     assert widgets == pages | {"napari_samstar._widgets.workbench:Workbench"}
 
 

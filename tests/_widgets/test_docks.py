@@ -26,7 +26,7 @@ from napari_samstar._widgets.measure_dock import MeasureDock
 from napari_samstar._widgets.micrograph_dock import MicrographDock
 from napari_samstar._widgets.outputs import OBJECTS, VIEW
 from napari_samstar._widgets.segment_dock import SegmentDock
-from napari_samstar._widgets.workbench import Workbench
+from napari_samstar._widgets.workbench import DOCKS, Workbench
 from napari_samstar.session.tools import NO_MODEL
 from napari_samstar.settings import Prior
 
@@ -321,6 +321,30 @@ def test_without_an_image_nothing_can_be_pressed(viewer: ViewerModel, qtbot: Any
     assert not bench.docks[0]._prepare.isEnabled()
     assert not bench.docks[1]._button.isEnabled()
     assert bench.pages.count() == len(bench.docks)
+
+
+def test_a_page_is_made_when_it_is_first_seen_and_shows_what_has_happened_since(
+    viewer: ViewerModel, context: Context, film: Any, qtbot: Any
+) -> None:
+    bench = Workbench(viewer)
+    qtbot.addWidget(bench)
+    assert [type(dock) for dock in bench._made.values()] == [MicrographDock]
+    for step, dock in zip(DOCKS, bench.docks, strict=True):
+        assert (step.title, step.tip) == (dock.title, dock.tip)
+    image, segment = bench.docks[:2]
+    assert isinstance(image, MicrographDock)
+    assert isinstance(segment, SegmentDock)
+    segment._button.click()
+    wait(qtbot, context)
+    assert not segment._found.text(), "nobody looks at it"
+    bench.pages.setCurrentIndex(1)
+    assert "9 objects" in segment._found.text()
+    assert context.image is not None
+    context.image.set_pixel_size(2.0, "nm")
+    assert "0.24 µm" not in image._field.text()
+    bench.pages.setCurrentIndex(0)
+    assert "0.24 µm" in image._field.text()
+    wait(qtbot, context)
 
 
 def test_every_control_says_what_it_does(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from napari.utils.notifications import Notification, notification_manager
 from qtpy.QtCore import QObject
 from tests.waiting import until
 
+from napari_samstar._widgets.collecting import without_full_collections
 from napari_samstar._widgets.job_bar import JobBar, duration
 from napari_samstar._widgets.jobs import Job, JobRunner, JobStatus
 from napari_samstar.types import Progress, SamStarError
@@ -261,3 +262,19 @@ def test_a_job_that_rests_takes_no_step_and_goes_on_or_stops(runner: JobRunner, 
     assert not runner.paused
     assert job.join(10)
     assert gate.closed_in is not None
+
+
+def test_while_jobs_run_python_makes_no_full_collection(runner: JobRunner, qtbot: Any) -> None:
+    usual = gc.get_threshold()
+    seen: list[int] = []
+
+    def steps() -> Generator[Progress, None, None]:
+        seen.append(gc.get_threshold()[2])
+        yield Progress("working", 0, 1)
+
+    with without_full_collections():
+        runner.start("Working", steps())
+        qtbot.waitUntil(lambda: not runner.busy)
+        assert gc.get_threshold() != usual, "one of two has ended"
+    assert seen[0] > 100 * usual[2]
+    qtbot.waitUntil(lambda: gc.get_threshold() == usual)

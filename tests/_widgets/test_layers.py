@@ -11,9 +11,16 @@ import pandas as pd
 import pytest
 import tifffile
 from napari.components import ViewerModel
+from napari.layers import Labels
+from napari.utils.colormaps import DirectLabelColormap
 
 from napari_samstar._widgets import samples, writers
-from napari_samstar._widgets.layers import image_layer, labels_layer, show_segmentation
+from napari_samstar._widgets.layers import (
+    image_layer,
+    labels_layer,
+    material_colors,
+    show_segmentation,
+)
 from napari_samstar._widgets.readers import get_reader
 from napari_samstar.measurements.table import measure
 from napari_samstar.types import Micrograph, SamStarError, Segmentation
@@ -35,6 +42,23 @@ def test_image_and_labels_overlap_in_nanometers(segmentation: Segmentation) -> N
         assert [str(unit) for unit in layer.units] == ["nanometer", "nanometer"]
         np.testing.assert_allclose(layer.extent.step, [0.5, 0.25])
     np.testing.assert_array_equal(image.extent.world, labels.extent.world)
+
+
+def test_materials_are_colored_as_napari_would_by_a_shorter_way(rng: np.random.Generator) -> None:
+    colors = {label: ("#0072b2", "#e69f00", "#009e73")[label % 3] for label in range(1, 300, 2)}
+    ours = material_colors(colors)
+    napari = DirectLabelColormap(color_dict=dict(ours.color_dict))
+    for kind in (np.int32, np.int64, np.uint16):
+        labels = rng.integers(0, 400, (40, 60)).astype(kind)[:, ::2]
+        np.testing.assert_array_equal(
+            ours._data_to_texture(labels), napari._data_to_texture(labels)
+        )
+        np.testing.assert_array_equal(ours.map(labels), napari.map(labels))
+    ours.use_selection = napari.use_selection = True
+    ours.selection = napari.selection = 3
+    np.testing.assert_array_equal(ours.map(labels), napari.map(labels))
+    layer = Labels(np.array([[0, 1], [2, 3]], np.int32), colormap=material_colors({1: "#0072b2"}))
+    np.testing.assert_allclose(layer.get_color(2), [1, 1, 1, 1])
 
 
 def test_without_a_pixel_size_layers_are_in_pixels() -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject
 
+from napari_samstar._widgets.collecting import let_go
 from napari_samstar._widgets.correcting import Correcting
 from napari_samstar._widgets.images import ImageWatcher
 from napari_samstar._widgets.jobs import JobRunner, Steps
@@ -16,15 +18,20 @@ from napari_samstar._widgets.layers import compile_colors
 from napari_samstar._widgets.outputs import Outputs
 from napari_samstar._widgets.qt import Signal
 from napari_samstar.session import ImageState, OpenImage, Session
+from napari_samstar.session.advice import headline
 from napari_samstar.types import Progress
 
 if TYPE_CHECKING:
     import napari
 
+    from napari_samstar.pipeline import RunResult
+
 __all__ = ["EVERYTHING", "Context", "context_of"]
 
 #: Names of all that can change of an image.
 EVERYTHING = frozenset(field.name for field in fields(ImageState))
+
+_HEADLINES = 8  # results whose headline is kept
 
 # napari gives a widget its viewer and nothing more; an entry goes when its viewer goes
 _CONTEXTS: weakref.WeakKeyDictionary[Any, Context] = weakref.WeakKeyDictionary()
@@ -64,6 +71,7 @@ class Context(QObject):
         super().__init__()
         self._viewer = weakref.ref(viewer)
         self.is_closed = False
+        self._headlines: dict[int, tuple[weakref.ref[RunResult], str]] = {}
         self.session = Session()
         self.jobs = JobRunner(self)
         #: For what takes a moment and is asked for often; the latest wins.
@@ -112,11 +120,31 @@ class Context(QObject):
                 then(changes)
 
         options.setdefault("events", changed)
-        return self.jobs.start(title, _colored(command), done=done, owner=image, **options)
+        steps = self._shown(_colored(command))
+        return self.jobs.start(title, steps, done=done, owner=image, **options)
 
     def run_quick(self, title: str, image: OpenImage, steps: Steps, **options: Any) -> None:
         """Run something short; what was asked for before and has not come yet is dropped."""
+        steps = self._shown(steps)
         self.quick_jobs.start(title, steps, owner=image, quiet=True, replace=True, **options)
+
+    def headline(self, result: RunResult) -> str:
+        """Say what was found, worked out once for each result, in the thread of its job."""
+        known = self._headlines.get(id(result))
+        if known is None or known[0]() is not result:
+            while len(self._headlines) > _HEADLINES:
+                self._headlines.pop(next(iter(self._headlines)), None)
+            known = weakref.ref(result), headline(result)
+            self._headlines[id(result)] = known
+        return known[1]
+
+    def _shown(self, steps: Steps) -> Steps:
+        """Follow steps by what takes long of showing their result, in the thread of the job."""
+        with closing(steps):
+            changes = yield from steps
+        if isinstance(changes, Mapping) and changes.get("result") is not None:
+            self.headline(changes["result"])
+        return changes
 
     def close(self) -> None:
         """Stop the jobs and forget the images; the window is gone."""
@@ -126,6 +154,7 @@ class Context(QObject):
             self.quick_jobs.stop()
             self.correcting.close()
             self.session.clear()
+            let_go()
 
     def _on_activated(self, image: OpenImage | None) -> None:
         if image is not None:

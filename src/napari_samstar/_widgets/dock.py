@@ -42,6 +42,8 @@ class Dock(QWidget):
     def __init__(self, napari_viewer: napari.Viewer, standalone: bool = True) -> None:
         super().__init__()
         self.context = context_of(napari_viewer)
+        self._asleep = False
+        self._missed: frozenset[str] = frozenset()
         self._needs: list[tuple[QWidget, Callable[[OpenImage], bool], bool]] = []
         self.body = QVBoxLayout(self)
         self.build()
@@ -58,6 +60,13 @@ class Dock(QWidget):
     def refresh(self, image: OpenImage | None, names: frozenset[str]) -> None:
         """Show the state of the active image; `names` are the fields of it that are new."""
         raise NotImplementedError
+
+    def sleep(self, asleep: bool = True) -> None:
+        """Show nothing new while nobody looks, and all of it, called with False, when they do."""
+        self._asleep = asleep
+        if not asleep and self._missed:
+            names, self._missed = self._missed, frozenset()
+            self._on_image(names)
 
     @property
     def image(self) -> OpenImage | None:
@@ -95,7 +104,10 @@ class Dock(QWidget):
         return label
 
     def _on_image(self, names: frozenset[str]) -> None:
-        self.refresh(self.image, names)
+        if self._asleep:
+            self._missed |= names
+        else:
+            self.refresh(self.image, names)
         self._on_busy()
 
     def _on_busy(self, busy: bool = False) -> None:

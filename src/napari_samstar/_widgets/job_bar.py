@@ -53,8 +53,10 @@ class JobBar(QWidget):
         text = ", ".join(part for part in parts if part)
         self._label.setText(text)
         self._label.setToolTip(text)
-        self._bar.setRange(0, progress.total if progress.total > 1 else 0)
-        self._bar.setValue(progress.done)
+        # empty where nobody knows, not busy: a bar that moves has the window drawn without end
+        known = progress.total > 1
+        self._bar.setRange(0, progress.total if known else 1)
+        self._bar.setValue(progress.done if known else 0)
 
 
 def duration(seconds: float) -> str:

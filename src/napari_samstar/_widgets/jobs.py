@@ -16,6 +16,8 @@ from napari.utils import progress as napari_progress
 from napari.utils.notifications import show_error, show_info
 from qtpy.QtCore import QObject, QTimer
 
+from napari_samstar._widgets.activity import hold_still
+from napari_samstar._widgets.collecting import without_full_collections
 from napari_samstar._widgets.errors import explain
 from napari_samstar._widgets.qt import Signal
 from napari_samstar.types import Progress
@@ -24,8 +26,13 @@ __all__ = ["Job", "JobRunner", "JobStatus"]
 
 _LOG = logging.getLogger(__name__)
 
-#: The window looks at a running job this often, ms: 20 times a second at most.
+#: The window looks at a running job this often, ms.
 POLL_MS = 40
+
+# How far it is is shown this often: without a graphics card, each change of a label has the whole
+# window composed anew, which takes as long as drawing the picture.
+_TELL_S = 0.25
+_ACTIVITY_S = 1.0  # and napari, which waits until each is drawn, is told less often still
 
 Steps = Generator[Any, None, Any]
 
@@ -95,6 +102,10 @@ class Job:
         return not self._thread.is_alive()
 
     def _work(self) -> None:
+        with without_full_collections():
+            self._do()
+
+    def _do(self) -> None:
         steps, after = self._steps, self._after
         del self._steps, self._after  # what they hold goes with the job, not with its record
         for job in after:
@@ -154,6 +165,9 @@ class _Running:
     quiet: bool
     began: float
     told: Progress = field(default_factory=lambda: Progress("starting", 0, 0))
+    shown: Progress | None = None
+    shown_at: float = 0.0
+    active_at: float = 0.0
     paused_at: float | None = None
     stage_began: tuple[int, float, int] | None = None  # total, time and steps when it was first met
 
@@ -305,6 +319,7 @@ class JobRunner(QObject):
         if not quiet:
             # to nowhere: napari's progress is tqdm's, which would print to the terminal as well
             self._activity = napari_progress(total=0, desc=title, file=io.StringIO())
+            hold_still()
         job.start()
         self._timer.start()
         self.busy_changed.emit(True)
@@ -325,8 +340,9 @@ class JobRunner(QObject):
         told = next((e for e in reversed(events) if isinstance(e, Progress)), None)
         if told is not None:
             running.told = told
-            if running.paused_at is None:
-                self._tell(running, told)
+        due = time.perf_counter() >= running.shown_at + _TELL_S
+        if due and running.paused_at is None and running.told is not running.shown:
+            self._tell(running, running.told)
 
     def _hand_over(self, running: _Running, events: list[Any]) -> None:
         others = [event for event in events if not isinstance(event, Progress)]
@@ -339,9 +355,12 @@ class JobRunner(QObject):
 
     def _tell(self, running: _Running, progress: Progress) -> None:
         left = _seconds_left(running, progress)
+        running.shown, running.shown_at = progress, time.perf_counter()
         self.status.emit(JobStatus(running.title, progress, left))
-        if self._activity is None or self._telling:
+        late = running.shown_at >= running.active_at + _ACTIVITY_S
+        if self._activity is None or self._telling or not late:
             return
+        running.active_at = running.shown_at
         self._telling = True
         try:
             self._activity.total = progress.total if progress.total > 1 else 0

@@ -145,12 +145,12 @@ def label_colors() -> Any:
 
 def material_colors(colors: dict[int, str]) -> Any:
     """Colors of objects by their material, by label; white for one that is not among them."""
-    from napari.utils.colormaps import DirectLabelColormap
+    from napari_samstar._widgets.direct_colors import TableColormap
 
     wanted: dict[int | None, str] = {None: "#ffffff", 0: "transparent"}
     for label, color in colors.items():
         wanted[label] = color
-    return DirectLabelColormap(color_dict=wanted)
+    return TableColormap(color_dict=wanted)
 
 
 @cache

@@ -45,6 +45,7 @@ class MaterialsDock(Dock):
         """Make the widgets."""
         self._unwatch: Callable[[], None] | None = None
         self._colored: OpenImage | None = None
+        self._colors: tuple[Any, dict[int, str]] = (None, {})
         self.settings = BoostForm()
         self.settings.changed.connect(self._on_settings)
         self.needs(self.settings)
@@ -290,10 +291,12 @@ class MaterialsDock(Dock):
         if layer is None or not rows:
             self._uncolor(self._colored)
             return
-        layer.colormap = material_colors(
-            {label: color_of(row.material) for row in rows for label in row.labels}
-        )
+        wanted = {label: color_of(row.material) for row in rows for label in row.labels}
         self._colored = image
+        if layer.colormap is self._colors[0] and wanted == self._colors[1]:
+            return  # napari would paint all of it anew
+        layer.colormap = material_colors(wanted)
+        self._colors = layer.colormap, wanted
 
     def _uncolor(self, image: OpenImage | None) -> None:
         layer = None if image is None else self.context.outputs.layer(image, OBJECTS)

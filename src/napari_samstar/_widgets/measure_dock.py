@@ -18,7 +18,6 @@ from napari_samstar._widgets.highlight import highlight
 from napari_samstar._widgets.outputs import OBJECTS
 from napari_samstar._widgets.table_view import TableView, header
 from napari_samstar.session import OpenImage
-from napari_samstar.session.advice import headline
 from napari_samstar.types import SamStarError
 
 __all__ = ["MeasureDock"]
@@ -104,7 +103,9 @@ class MeasureDock(Dock):
         chosen = self._column.currentData()
         self.table.rows.set_table(table)
         self.table.resizeColumnsToContents()
-        self._found.setText("Nothing is segmented yet." if result is None else headline(result))
+        self._found.setText(
+            "Nothing is segmented yet." if result is None else self.context.headline(result)
+        )
         self._column.blockSignals(True)
         self._column.clear()
         if table is not None:

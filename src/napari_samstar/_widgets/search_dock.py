@@ -47,6 +47,8 @@ class SearchDock(Dock):
         self._plot: Any = None  # pyqtgraph is loaded with the first candidates
         self._drawn: Found | None = None
         self._searched: OpenImage | None = None
+        self._asked: tuple[Any, ...] = ()
+        self._families: dict[str, list[tuple[str, bool]]] = {}
         self._candidates = Candidates(self.context, self)
         self._known = self.note()
         self.body.addWidget(self._known)
@@ -235,11 +237,15 @@ class SearchDock(Dock):
             if phrase
             else "Nothing is known of the objects yet: say in Segment what you know."
         )
-        try:
-            families = families_of(image.state)
-        except SamStarError as err:
-            self._known.setText(str(err))
-            return
+        asked = image.state.source, image.state.settings.model_copy(update={"importances": ()})
+        if asked != self._asked:  # not while an importance slider moves
+            try:
+                self._families = families_of(image.state)
+            except SamStarError as err:
+                self._known.setText(str(err))
+                return
+            self._asked = asked
+        families = self._families
         off = [name for name, terms in families.items() if not any(on for _, on in terms)]
         weights = {**importances_for(list(families)), **image.importances}
         self._rows.set_rows(families, off, weights)

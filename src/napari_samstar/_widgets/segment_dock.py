@@ -13,7 +13,6 @@ from napari_samstar._widgets.fields import RangeEditor
 from napari_samstar._widgets.learn import LearnFromClicks
 from napari_samstar.rewards.presets import PRESETS
 from napari_samstar.session import OpenImage
-from napari_samstar.session.advice import headline
 from napari_samstar.settings import Prior
 
 __all__ = ["SegmentDock"]
@@ -101,7 +100,7 @@ class SegmentDock(Dock):
             self._also.setText(_also_known(prior))
             self._also.setVisible(bool(self._also.text()))
         result = None if image is None else image.state.result
-        self._found.setText("" if result is None else headline(result))
+        self._found.setText("" if result is None else self.context.headline(result))
 
     def _know(self, **known: Any) -> None:
         if self.image is not None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from qtpy.QtCore import QEvent, QObject, QSize, Qt
+from qtpy.QtCore import QEvent, QObject, QSize, Qt, QTimer
 from qtpy.QtWidgets import QFrame, QLabel, QScrollArea, QTabWidget, QVBoxLayout, QWidget
 
 from napari_samstar._widgets.context import context_of
@@ -17,17 +17,68 @@ from napari_samstar.session.advice import next_step
 if TYPE_CHECKING:
     import napari
 
-__all__ = ["DOCKS", "Workbench"]
+__all__ = ["DOCKS", "Step", "Workbench"]
 
-#: Module in this package and class of each page, in working order.
-DOCKS: tuple[tuple[str, str], ...] = (
-    ("micrograph_dock", "MicrographDock"),
-    ("segment_dock", "SegmentDock"),
-    ("search_dock", "SearchDock"),
-    ("materials_dock", "MaterialsDock"),
-    ("correct_dock", "CorrectDock"),
-    ("measure_dock", "MeasureDock"),
+
+class Step(NamedTuple):
+    """A page, which is made when it is first seen.
+
+    Parameters
+    ----------
+    module, name : str
+        Module in this package, and class.
+    title, tip : str
+        As the class has them, which is not imported yet.
+    """
+
+    module: str
+    name: str
+    title: str
+    tip: str
+
+
+#: The pages in working order.
+DOCKS: tuple[Step, ...] = (
+    Step(
+        "micrograph_dock",
+        "MicrographDock",
+        "Image",
+        "The image, its pixel size, what the network sees of it, and the network.",
+    ),
+    Step(
+        "segment_dock",
+        "SegmentDock",
+        "Segment",
+        "What you know of the objects, and the segmentation that fits it best.",
+    ),
+    Step(
+        "search_dock",
+        "SearchDock",
+        "Search",
+        "Tries hundreds of settings against what you know, and lets you choose among the best.",
+    ),
+    Step(
+        "materials_dock",
+        "MaterialsDock",
+        "Materials",
+        "Which objects are of the same material, by their texture or by your examples.",
+    ),
+    Step(
+        "correct_dock",
+        "CorrectDock",
+        "Correct",
+        "Merge, cut, delete and add objects; review the doubtful ones; undo anything.",
+    ),
+    Step(
+        "measure_dock",
+        "MeasureDock",
+        "Measure",
+        "The table of objects, linked with the picture; histograms; export with the recipe.",
+    ),
 )
+
+
+_LATER_MS = 150  # until the pages have been drawn for the first time
 
 
 class Workbench(QWidget):
@@ -54,28 +105,55 @@ class Workbench(QWidget):
         tabs = self.pages.tabBar()
         if tabs is not None:
             tabs.setExpanding(False)
-        self.docks: list[Dock] = []
-        for number, (module, name) in enumerate(DOCKS, start=1):
-            dock_class: type[Dock] = getattr(
-                import_module(f"napari_samstar._widgets.{module}"), name
-            )
-            dock = dock_class(napari_viewer, standalone=False)
-            page = _Page()
-            page.setWidget(dock)
-            self.pages.addTab(page, dock.title)
-            self.pages.setTabToolTip(self.pages.count() - 1, f"Step {number}: {dock.tip}")
-            self.docks.append(dock)
+        self._made: dict[int, Dock] = {}
+        for place, step in enumerate(DOCKS):
+            self.pages.addTab(_Page(), step.title)
+            self.pages.setTabToolTip(place, f"Step {place + 1}: {step.tip}")
+        self._turn(0)
+        self.pages.currentChanged.connect(self._turn)
         layout = QVBoxLayout(self)
         layout.addWidget(self._advice)
         layout.addWidget(self.pages, 1)
         layout.addWidget(JobBar(self.context.jobs))
         self.context.image_changed.connect(self._refresh)
         self._refresh()
-        show_scale_bar(self.context.viewer)
+        # its first drawing takes a while: the pages are there before
+        self._later = QTimer(self)
+        self._later.setSingleShot(True)
+        self._later.timeout.connect(self._show_scale_bar)
+        self._later.start(_LATER_MS)
+
+    @property
+    def docks(self) -> list[Dock]:
+        """All pages; those that nobody has seen yet are made."""
+        return [self._dock(place) for place in range(len(DOCKS))]
 
     def sizeHint(self) -> QSize:
         """Ask for no more than a small screen has to spare."""
         return QSize(380, 560)
+
+    def _turn(self, place: int) -> None:
+        """Wake the page that is seen, and let the others sleep."""
+        for other, dock in self._made.items():
+            if other != place:
+                dock.sleep()
+        self._dock(place).sleep(False)
+
+    def _dock(self, place: int) -> Dock:
+        if place not in self._made:
+            step = DOCKS[place]
+            module = import_module(f"napari_samstar._widgets.{step.module}")
+            dock: Dock = getattr(module, step.name)(self.context.viewer, standalone=False)
+            dock.sleep(place != self.pages.currentIndex())
+            self._made[place] = dock
+            page = self.pages.widget(place)
+            assert isinstance(page, _Page)
+            page.setWidget(dock)
+        return self._made[place]
+
+    def _show_scale_bar(self) -> None:
+        if not self.context.is_closed:
+            show_scale_bar(self.context.viewer)
 
     def _refresh(self, names: object = None) -> None:
         image = self.context.image
