@@ -105,7 +105,13 @@ def test_the_prior_of_a_scene_holds_its_objects() -> None:
 
 def test_learning_goes_on_where_it_was_interrupted(tmp_path: Path) -> None:
     settings = TrainQualitySettings(
-        even_scenes=2, mix_scenes=0, smallest_side=200, largest_side=210, masks=60, trees=3
+        even_scenes=1,
+        mix_scenes=0,
+        crowded_scenes=1,
+        smallest_side=200,
+        largest_side=210,
+        masks=60,
+        trees=3,
     )
     sam = small_sam(seed=1)
     steps = train_quality_steps(sam, tmp_path, settings)

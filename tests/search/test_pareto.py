@@ -155,6 +155,6 @@ def test_moving_importances_evaluates_nothing():
     front = study.front()
     assert len(front) >= 200
     done = len(counted)
-    moved = [front.preferred({"a": weight}) for weight in np.geomspace(0.01, 100, 40)]
+    moved = [front.preferred({o: w}) for o in "abcdef" for w in np.geomspace(0.01, 100, 40)]
     assert len(counted) == done == 500
-    assert len({c.index for c in moved}) > 3
+    assert len({c.index for c in moved}) > 6

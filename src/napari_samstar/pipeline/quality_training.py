@@ -36,14 +36,26 @@ _MIX = (
     *("cells", "bacteria", "melt_pools", "crystals", "gamma_prime", "cells", "nuclei", "bacteria"),
     *("particles_sem", "tissue", "topography", "melt_pools", "spinodal"),
 )
+# and of those after these: where objects touch, and two of them look as whole as one
+_CROWDED = ("bacteria", "cells", "bacteria", "powder", "bacteria", "nuclei", "cells", "melt_pools")
 _MIX_SEED = 1000
+_CROWDED_SEED = 2000
+
+_LEAST_WEIGHT = 0.3  # of a mask that shows no object, where a perfect one counts 1.3
 
 
 def training_scene(number: int, settings: TrainQualitySettings) -> Scene:
-    """Scene `number` of the training: first all kinds in turn, then those of many objects."""
-    even = number < settings.even_scenes
-    seed = number if even else _MIX_SEED + number - settings.even_scenes
-    kind = KINDS[seed % len(KINDS)] if even else _MIX[seed % len(_MIX)]
+    """Scene `number`: first all kinds in turn, then those of many objects, then crowded ones."""
+    place, seed, kinds = number, number, KINDS
+    for count, next_seed, next_kinds in (
+        (settings.even_scenes, _MIX_SEED, _MIX),
+        (settings.mix_scenes, _CROWDED_SEED, _CROWDED),
+    ):
+        if place < count:
+            break
+        place -= count
+        seed, kinds = next_seed + place, next_kinds
+    kind = kinds[seed % len(kinds)]
     rng = np.random.default_rng(seed + 77_000)
     low, high = np.log(settings.smallest_side), np.log(settings.largest_side)
     side = int(np.exp(rng.uniform(low, high)))
@@ -146,22 +158,28 @@ def _drawn(
 
 
 def fit(
-    x: NDArray[np.float32], y: NDArray[np.float32], w: NDArray[np.float32], seed: int, trees: int
+    x: NDArray[np.float32],
+    y: NDArray[np.float32],
+    w: NDArray[np.float32],
+    settings: TrainQualitySettings,
 ) -> Forest:
-    """Boost regression trees (Friedman, Ann. Stat. 29, 1189 (2001)) by scikit-learn."""
+    """Boost regression trees (Friedman, Ann. Stat. 29, 1189 (2001)) by scikit-learn.
+
+    Good masks count more: it is among them that one is chosen.
+    """
     from sklearn.ensemble import HistGradientBoostingRegressor
 
     x = np.where(np.isnan(x).all(axis=0), np.float32(0), x)  # a column of nothing cannot be binned
     model = HistGradientBoostingRegressor(
-        max_iter=trees,
-        learning_rate=0.06,
-        max_leaf_nodes=24,
+        max_iter=settings.trees,
+        learning_rate=settings.learning_rate,
+        max_leaf_nodes=settings.leaves,
         min_samples_leaf=80,
         l2_regularization=2.0,
         max_features=0.4,
         early_stopping=False,
-        random_state=seed,
-    ).fit(x, y, w)
+        random_state=settings.seed,
+    ).fit(x, y, w * (_LEAST_WEIGHT + y))
     nodes = [predictor[0].nodes for predictor in model._predictors]
     starts = np.cumsum([0] + [n.size for n in nodes[:-1]])
     every = np.concatenate(nodes)
@@ -218,7 +236,7 @@ def train_quality_steps(
     """
     settings = settings or TrainQualitySettings()
     folder.mkdir(parents=True, exist_ok=True)
-    total = settings.even_scenes + settings.mix_scenes
+    total = settings.even_scenes + settings.mix_scenes + settings.crowded_scenes
     parts = []
     for number in range(total):
         path = folder / f"scene-{number:04d}.npz"
@@ -230,7 +248,7 @@ def train_quality_steps(
     yield Progress("learning", total, total)
     x, y, w = (np.concatenate(column) for column in zip(*parts, strict=True))
     held = np.concatenate([np.full(len(p[1]), n % 5 == 0) for n, p in enumerate(parts)])
-    trial = fit(x[~held], y[~held], w[~held], settings.seed, settings.trees)
+    trial = fit(x[~held], y[~held], w[~held], settings)
     found = trial(x[held])
     log = {
         "settings": settings.model_dump(mode="json"),
@@ -238,7 +256,7 @@ def train_quality_steps(
         "held_out_r2": 1 - float(((found - y[held]) ** 2).mean() / max(y[held].var(), 1e-9)),
     }
     path = folder / "samstar-quality.safetensors"
-    save_forest(path, fit(x, y, w, settings.seed, settings.trees))
+    save_forest(path, fit(x, y, w, settings))
     write_text_atomic(folder / "samstar-quality.json", json.dumps(log, indent=2) + "\n")
     return path
 

@@ -158,7 +158,7 @@ def _keep(
     latest = np.full(count, -1, np.int64)
     before = np.empty(1024, np.int64)
     owner = np.empty(1024, np.int64)
-    entry = np.empty(1024, np.int64)
+    word = np.empty(1024, np.uint64)
     shared = np.zeros(order.size, np.int64)
     met = np.empty(order.size, np.int64)
     put, covered = 0, 0
@@ -172,7 +172,7 @@ def _keep(
         for e in range(offsets[i], offsets[i + 1]):
             k = latest[places[e]]
             while k >= 0:
-                common = shared_by(words[e], words[entry[k]])
+                common = shared_by(words[e], word[k])
                 if common:
                     q = owner[k]
                     if shared[q] == 0:
@@ -193,9 +193,9 @@ def _keep(
         while put + offsets[i + 1] - offsets[i] > before.size:
             before = np.concatenate((before, np.empty_like(before)))
             owner = np.concatenate((owner, np.empty_like(owner)))
-            entry = np.concatenate((entry, np.empty_like(entry)))
+            word = np.concatenate((word, np.empty_like(word)))
         for e in range(offsets[i], offsets[i + 1]):
-            before[put], owner[put], entry[put] = latest[places[e]], p, e
+            before[put], owner[put], word[put] = latest[places[e]], p, words[e]
             latest[places[e]] = put
             put += 1
     return kept

@@ -183,7 +183,7 @@ class Quality(Term):
         self, quality: NDArray[np.floating[Any]], which: NDArray[np.bool_], selection: Selection
     ) -> float:
         """Weighted mean of `quality` (K,) over the masks `which`, as far as there are enough."""
-        worth: NDArray[np.float64] = np.clip(np.nan_to_num(quality[which]), 0, 1)
+        worth: NDArray[np.float64] = np.fmin(np.fmax(quality[which], 0), 1)  # NaN becomes 0
         if worth.size == 0:
             return 0.0
         area = measured(selection).column("area")[which].astype(np.float64)

@@ -65,7 +65,9 @@ class Archive:
             for free, reward in zip(self._free, rewards, strict=True):
                 taken = taken[free[taken] <= reward]
             if taken.size:
-                self._free = np.delete(self._free, taken, axis=1)
+                left = np.ones(self._free.shape[1], np.bool_)
+                left[taken] = False
+                self._free = self._free[:, left]
         return True
 
     def hypervolume(self) -> float:

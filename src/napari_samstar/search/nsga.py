@@ -15,9 +15,8 @@ from napari_samstar.search.space import Gene, Space, distinct
 __all__ = ["nsga"]
 
 # the best choices often lie where no candidate near the defaults leads, e.g. without the reward
-# layer: so the first generation is large, and each later one has some newcomers by chance
+# layer: so the first generation is large
 _FIRST = 4  # times the population
-_NEWCOMERS = 0.15  # share of the population
 
 Batches = Generator[list[dict[str, Any]], NDArray[np.float64], None]
 
@@ -32,8 +31,7 @@ def nsga(
 ) -> Batches:
     """Ask for one generation after another; told its rewards, breed the next.
 
-    The first generation, of seeds and a Latin hypercube, is four times the others; of these, 15 %
-    are not bred but drawn by chance.
+    The first generation, of seeds and a Latin hypercube, is four times the others.
 
     Survivors are chosen by rank and crowding distance (NSGA-II: Deb et al., IEEE Trans. Evol.
     Comput. 6, 182-197 (2002)), above three objectives by reference directions (NSGA-III: Deb and
@@ -75,13 +73,12 @@ def nsga(
 
     rng = np.random.default_rng(seed)
     first = _first_generation(space, seeds, _FIRST * population, rng)
-    newcomers = round(_NEWCOMERS * population)
     problem = Problem(vars={gene.name: _variable(gene) for gene in space.genes}, n_obj=n_objectives)
     unique = _no_repetition(asked, key)
     with _quiet():
         algorithm = MixedVariableGA(
             pop_size=population,
-            n_offsprings=population - newcomers,
+            n_offsprings=population,
             sampling=individuals(first),
             mating=_mating(space, unique, by_rank=n_objectives <= 3),
             eliminate_duplicates=unique,
@@ -93,9 +90,6 @@ def nsga(
     while True:
         with _quiet():
             batch = algorithm.ask()
-        if asked and batch is not None:
-            strangers = individuals(map(space.decode, rng.random((newcomers, len(space)))))
-            batch = Population.merge(batch, unique.do(strangers, batch))
         if batch is None or len(batch) == 0:
             return
         asked.update(key(individual) for individual in batch)

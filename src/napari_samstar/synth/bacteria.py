@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from napari_samstar.settings import SynthSettings
 from napari_samstar.synth import shapes
@@ -20,6 +21,14 @@ Array = NDArray[np.float64]
 def _unit(rng: np.random.Generator, n: int) -> Array:
     a = rng.uniform(0, 2 * np.pi, n)
     return np.stack([np.sin(a), np.cos(a)], 1)
+
+
+def _joined(labels: NDArray[np.int32], reach: float) -> NDArray[np.int32]:
+    """Share out the seams between bacteria, up to `reach` px from each; no outer edge moves."""
+    distance, (y, x) = ndimage.distance_transform_edt(labels == 0, return_indices=True)
+    near = distance <= reach
+    seams = ndimage.distance_transform_edt(near) > reach  # closed, as by a disc
+    return np.where(near & seams, labels[y, x], labels).astype(np.int32)
 
 
 def rods(
@@ -41,8 +50,8 @@ def colony(
 ) -> tuple[Array, Array]:
     """Places and directions of rods that grew side by side, in a few bent domains."""
     across, along = (
-        2 * radius * rng.uniform(0.88, 1.2),
-        (length + 2 * radius) * rng.uniform(0.97, 1.1),
+        2 * radius * rng.uniform(0.85, 1.2),
+        (length + 2 * radius) * rng.uniform(0.9, 1.1),
     )
     reach = np.sqrt(n * across * along / np.pi)
     domains = int(rng.integers(1, 8))
@@ -94,10 +103,14 @@ def bacteria(rng: np.random.Generator, shape: tuple[int, int], settings: SynthSe
     canvas = shapes.Canvas(shape)
     canvas.chains(nodes, 0.3 if packed else 0.05, 0.0 if packed else rng.uniform(0, 1.2), False)
     labels = canvas.labels
+    if packed and rng.random() < 0.6:  # walls in contact: people draw them half-way to the next
+        labels = _joined(labels, radius0 * rng.uniform(0.15, 0.5))
     on = labels > 0
     tone = np.clip(1 + rng.normal(0, rng.uniform(0.05, 0.3), canvas.count + 1), 0.2, 2)
     tone[0] = 0
-    phase = tone.astype(np.float32)[labels] * np.sqrt(np.maximum(1 - canvas.rho**2, 0))
+    flat = np.float32(rng.choice([2, 2, 4, 8]))  # how flat the rods are across
+    phase = tone.astype(np.float32)[canvas.labels]
+    phase = phase * np.sqrt(np.maximum(1 - canvas.rho**flat, 0))
     phase = phase * (1 + np.float32(log_uniform(rng, 0.02, 0.3)) * fractal(rng, shape, radius0, 2))
     phase = blur(phase, max(0.6, radius0 * 0.15))
     mode = str(rng.choice(["phase", "fluorescence", "bright"], p=[0.65, 0.25, 0.1]))
