@@ -17,7 +17,7 @@ from napari_samstar.types import SamStarError
 
 __all__ = ["Forest", "load_forest", "save_forest"]
 
-_ROWS = 1024  # handed to a thread at once
+_ROWS = 256  # handed to a thread at once
 
 
 @dataclass(frozen=True)

@@ -61,9 +61,11 @@ def quality_steps(proposals: Proposals, prior: Prior) -> Generator[int, None, ND
         yield from column_steps(proposals)
         yield from outline_steps(proposals)
         yield from partner_steps(proposals)
+        yield 0  # what follows takes a moment
         possible = of_size(proposals, prior)
         found = np.zeros(len(proposals), np.float32)
         asked = evidence(proposals, prior)[possible]
+        yield 0
         found[possible] = yield from _load(quality_path()).steps(asked)
         proposals.columns[key] = np.clip(found, 0, 1)
     known: NDArray[np.float32] = proposals.columns[key]
