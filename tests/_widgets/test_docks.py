@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from napari.components import ViewerModel
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QPoint, Qt
 from qtpy.QtWidgets import (
     QAbstractButton,
     QAbstractSlider,
@@ -188,6 +188,40 @@ def test_segmenting_shows_objects_in_nanometers(
     dock._button.click()
     wait(qtbot, context)
     assert [layer.name for layer in viewer.layers] == ["film", "film objects"]
+
+
+def test_sizes_are_shown_and_their_range_is_dragged(
+    viewer: ViewerModel, context: Context, film: Any, qtbot: Any
+) -> None:
+    dock = page(qtbot, viewer, SegmentDock)
+    dock.show()
+    plot = dock._sizes
+    assert not plot.isVisible(), "there is nothing to show yet"
+    dock._button.click()
+    wait(qtbot, context)
+    assert plot.isVisible()
+    sizes = state(context).result.table["equivalent_diameter_nm"]
+    counted = plot.counted()
+    assert (counted.inside, counted.total, counted.unit) == (9, 9, "nm")
+    assert (counted.low, counted.high) == (7.0, 9.0)
+
+    def drag(value: float, x: float) -> None:
+        start, end = QPoint(round(plot.place_of(value)), 10), QPoint(round(x), 10)
+        qtbot.mousePress(plot, Qt.MouseButton.LeftButton, pos=start)
+        qtbot.mouseMove(plot, end)
+        qtbot.mouseRelease(plot, Qt.MouseButton.LeftButton, pos=end)
+
+    middle = float(sizes.median())
+    drag(7.0, plot.place_of(middle) + 2)
+    prior = state(context).settings.prior
+    (low, high), unit = prior.diameter, prior.size_unit
+    assert (high, unit) == (9.0, "nm")
+    assert low == pytest.approx(middle, abs=0.1)
+    assert dock._size.value() == (prior.diameter, "nm"), "the fields follow"
+    assert plot.counted().inside == int(((sizes >= low) & (sizes <= high)).sum()) < 9
+    drag(9.0, plot.width() + 20)
+    drag(low, -20)
+    assert state(context).settings.prior.diameter is None, "drawn aside, it is open"
 
 
 def test_sizes_in_nm_without_a_pixel_size_get_a_sentence(

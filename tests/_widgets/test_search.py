@@ -14,6 +14,7 @@ from napari_samstar._widgets.candidates import AGREEMENT, CANDIDATES
 from napari_samstar._widgets.context import Context
 from napari_samstar._widgets.outputs import OBJECTS
 from napari_samstar._widgets.search_dock import SearchDock
+from napari_samstar._widgets.theme import accent
 from napari_samstar.session.tools import NO_MODEL
 from napari_samstar.settings import Prior, SearchSettings
 
@@ -62,6 +63,12 @@ def searched(dock: SearchDock, context: Context, qtbot: Any) -> SearchDock:
     return dock
 
 
+def colors_of(widget: Any) -> set[str]:
+    """Colors of the lowest line of a widget."""
+    picture = widget.grab().toImage()
+    return {picture.pixelColor(x, widget.height() - 4).name() for x in range(widget.width())}
+
+
 def state(context: Context) -> Any:
     assert context.image is not None
     return context.image.state
@@ -79,6 +86,38 @@ def test_before_a_search_the_page_says_what_it_will_go_by(
     context.image.set_settings(prior=Prior())
     assert "size" not in dock._rows._rows
     assert "say in Segment" in dock._known.text()
+
+
+def test_what_is_wanted_is_seen_before_the_objects_that_there_are(
+    dock: SearchDock, context: Context, qtbot: Any
+) -> None:
+    assert not dock._rows._plots, "there are no objects yet"
+    context.run("Segmenting", context.image, context.image.segment_steps())
+    wait(qtbot, context)
+    plot = dock._rows.plot("size")
+    sizes = state(context).result.table["equivalent_diameter_nm"]
+    whole = sizes[~state(context).result.table["touches_border"]]
+    counted = plot.counted()
+    assert (counted.low, counted.high, counted.unit) == (7.0, 9.0, "nm")
+    assert counted.total == len(whole)
+    assert counted.inside == int(whole.between(7, 9).sum())
+    assert set(dock._rows._plots) == {"size", "shape"}
+    assert {"size_band", "solidity", "circularity"} <= set(dock._terms._plots)
+    objects = context.outputs.layer(context.image, OBJECTS)
+    inside = np.flatnonzero(whole.between(7, 9))
+    assert inside.size
+    assert accent().name() in colors_of(plot), "bars within the range stand out"
+    gone = state(context).result.table["label"][whole.index[inside]]
+    objects.data = np.where(np.isin(objects.data, gone), 0, objects.data)
+    until(qtbot, lambda: plot.counted().total == len(whole) - len(gone))
+    assert plot.counted().inside == 0
+    assert accent().name() not in colors_of(plot)
+    context.image.set_settings(prior=Prior(diameter=(2, 30), size_unit="px"))
+    counted = plot.counted()
+    assert (counted.low, counted.high, counted.unit) == (1.0, 15.0, "nm")
+    assert counted.inside == counted.total
+    context.image.set_settings(prior=Prior())
+    assert set(dock._rows._plots) == {"shape"}, "solidity is always asked for"
 
 
 def test_a_search_fills_plot_layers_and_table(

@@ -13,7 +13,7 @@ from napari_samstar.cache import Store
 from napari_samstar.pipeline import run
 from napari_samstar.session import ImageSource, OpenImage
 from napari_samstar.session.found import Found, Stack, agreement, draw, step_for
-from napari_samstar.session.searching import families_of
+from napari_samstar.session.searching import families_of, wanted_of
 from napari_samstar.session.tools import NO_MODEL, Tools
 from napari_samstar.settings import Prior, SearchSettings
 from napari_samstar.types import Progress, SamStarError
@@ -150,6 +150,26 @@ def test_rewards_that_are_switched_off_are_no_objectives(image: OpenImage) -> No
     drive(image, image.search_steps())
     assert image.state.front is not None
     assert set(image.state.front.front.objectives) == known - {"size", "shape"}
+
+
+def test_what_rewards_want_of_each_object_is_listed(image: OpenImage) -> None:
+    prior = image.state.settings.prior
+    wanted = wanted_of(image.state)
+    size = wanted["size"]["size_band"]
+    assert (size.measure, (size.low, size.high), size.unit) == (
+        "equivalent_diameter",
+        prior.diameter,
+        prior.size_unit,
+    )
+    assert {one.measure for one in wanted["shape"].values()} <= {"circularity", "solidity"}
+    assert "quality" not in wanted, "it asks for no range"
+    median = (("size_distribution", {"median": 10.0, "spread": 0.5, "unit": "nm"}),)
+    image.set_settings(rewards=median)
+    spread = wanted_of(image.state)["size"]["size_distribution"]
+    assert spread.low * spread.high == pytest.approx(100.0)
+    assert spread.high / spread.low == pytest.approx(np.e)
+    image.set_settings(rewards=(("size_distribution", {}),))
+    assert "size_distribution" not in wanted_of(image.state)["size"], "no median, no range"
 
 
 def test_with_no_reward_at_all_a_sentence_says_so(image: OpenImage) -> None:

@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 from qtpy.QtCore import QSize
 from qtpy.QtGui import QColor, QPalette
 
-from napari_samstar._widgets.plots import Plot, accent, pg
+from napari_samstar._widgets.plots import Plot, pg
 from napari_samstar._widgets.qt import Signal
+from napari_samstar._widgets.theme import accent
 from napari_samstar.measurements.histogram import Histogram
 
 __all__ = ["HistogramPlot"]

@@ -8,8 +8,9 @@ import numpy as np
 from qtpy.QtCore import QPointF, QSize
 from qtpy.QtGui import QColor
 
-from napari_samstar._widgets.plots import Plot, accent, pg
+from napari_samstar._widgets.plots import Plot, pg
 from napari_samstar._widgets.qt import Signal
+from napari_samstar._widgets.theme import accent
 from napari_samstar.search.pareto import Candidate, Front
 
 __all__ = ["ParetoPlot"]

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from napari.settings import get_settings
-from napari.utils.theme import get_theme
 from qtpy import API_NAME
 from qtpy.QtGui import QColor, QPalette
 from qtpy.QtWidgets import QVBoxLayout, QWidget
@@ -15,12 +13,7 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 os.environ.setdefault("PYQTGRAPH_QT_LIB", API_NAME)
 import pyqtgraph as pg
 
-__all__ = ["Plot", "accent", "pg"]
-
-
-def accent() -> QColor:
-    """Return the color in which the theme shows what is current."""
-    return QColor(get_theme(get_settings().appearance.theme).current.as_hex())
+__all__ = ["Plot", "pg"]
 
 
 class Plot(QWidget):

@@ -1,15 +1,18 @@
-"""Rewards as rows: a switch for each kind, and how important it is."""
+"""Rewards as rows: a switch for each kind, what is wanted beside what is there, how important."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
 from functools import partial
+from typing import Any
 
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QCheckBox, QGridLayout, QSlider, QWidget
 
 from napari_samstar._widgets.qt import Signal
+from napari_samstar._widgets.wanted_plot import WantedPlot
+from napari_samstar.rewards.base import Wanted
 
 __all__ = ["FAMILIES", "RewardRows", "family_name"]
 
@@ -49,9 +52,10 @@ class RewardRows(QWidget):
         super().__init__()
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(0, 0, 0, 0)
-        self._grid.setColumnStretch(1, 1)
+        self._grid.setColumnStretch(2, 1)
         self._grid.setVerticalSpacing(2)
         self._rows: dict[str, tuple[QCheckBox, QSlider]] = {}
+        self._plots: dict[str, WantedPlot] = {}
 
     def set_rows(
         self, families: Iterable[str], off: Iterable[str], importances: Mapping[str, float]
@@ -73,6 +77,7 @@ class RewardRows(QWidget):
                 for widget in (switch, slider):
                     self._grid.removeWidget(widget)
                     widget.deleteLater()
+            self.set_wanted({}, None)
             self._rows = {family: self._row(k, family) for k, family in enumerate(wanted)}
         for family, (switch, slider) in self._rows.items():
             on = family not in out
@@ -84,6 +89,22 @@ class RewardRows(QWidget):
                 slider.blockSignals(True)
                 slider.setValue(_position(importances.get(family, 1.0)))
                 slider.blockSignals(False)
+
+    def set_wanted(self, wanted: Mapping[str, Wanted], table: Any) -> None:
+        """Show what is wanted of each object, by family, before the objects of a table."""
+        for family in [family for family in self._plots if family not in wanted]:
+            plot = self._plots.pop(family)
+            self._grid.removeWidget(plot)
+            plot.deleteLater()
+        for family, one in wanted.items():
+            if family not in self._plots:
+                self._plots[family] = WantedPlot()
+                self._grid.addWidget(self._plots[family], list(self._rows).index(family), 1)
+            self._plots[family].show_wanted(one, table)
+
+    def plot(self, family: str) -> WantedPlot:
+        """Return what shows the range of a family that has one."""
+        return self._plots[family]
 
     def row(self, family: str) -> tuple[QCheckBox, QSlider]:
         """Return switch and slider of a family."""
@@ -103,7 +124,7 @@ class RewardRows(QWidget):
         )
         slider.valueChanged.connect(partial(self._on_value, family))
         self._grid.addWidget(switch, number, 0)
-        self._grid.addWidget(slider, number, 1)
+        self._grid.addWidget(slider, number, 2)
         return switch, slider
 
     def _on_value(self, family: str, position: int) -> None:

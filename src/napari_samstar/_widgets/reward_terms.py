@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import Any
 
-from qtpy.QtWidgets import QCheckBox, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QGridLayout, QWidget
 
 from napari_samstar._widgets.qt import Signal
 from napari_samstar._widgets.reward_rows import family_name
+from napari_samstar._widgets.wanted_plot import WantedPlot
+from napari_samstar.rewards.base import Wanted
 
 __all__ = ["RewardTerms"]
 
@@ -21,10 +24,12 @@ class RewardTerms(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self._layout = QVBoxLayout(self)
+        self._layout = QGridLayout(self)
         self._layout.setContentsMargins(12, 0, 0, 0)
-        self._layout.setSpacing(2)
+        self._layout.setVerticalSpacing(2)
+        self._layout.setColumnStretch(0, 1)
         self._switches: dict[str, QCheckBox] = {}
+        self._plots: dict[str, WantedPlot] = {}
 
     def set_terms(self, families: Mapping[str, Sequence[tuple[str, bool]]]) -> None:
         """Show the rewards of each family, and whether they count; nothing is told."""
@@ -33,19 +38,32 @@ class RewardTerms(QWidget):
             for switch in self._switches.values():
                 self._layout.removeWidget(switch)
                 switch.deleteLater()
+            self.set_wanted({}, None)
             self._switches = {}
             for family, terms in families.items():
                 for name, _ in terms:
                     switch = QCheckBox(f"{family_name(family)}: {name.replace('_', ' ')}")
                     switch.setToolTip("Off: the next search does not ask for it.")
                     switch.toggled.connect(partial(self.switched.emit, name))
-                    self._layout.addWidget(switch)
+                    self._layout.addWidget(switch, len(self._switches), 0)
                     self._switches[name] = switch
         for terms in families.values():
             for name, on in terms:
                 self._switches[name].blockSignals(True)
                 self._switches[name].setChecked(on)
                 self._switches[name].blockSignals(False)
+
+    def set_wanted(self, wanted: Mapping[str, Wanted], table: Any) -> None:
+        """Show what is wanted of each object, by reward, before the objects of a table."""
+        for name in [name for name in self._plots if name not in wanted]:
+            plot = self._plots.pop(name)
+            self._layout.removeWidget(plot)
+            plot.deleteLater()
+        for name, one in wanted.items():
+            if name not in self._plots:
+                self._plots[name] = WantedPlot()
+                self._layout.addWidget(self._plots[name], list(self._switches).index(name), 1)
+            self._plots[name].show_wanted(one, table)
 
     def switch(self, name: str) -> QCheckBox:
         """Return the switch of a reward."""

@@ -22,10 +22,11 @@ from napari_samstar._widgets.dock import Dock
 from napari_samstar._widgets.fields import Fold
 from napari_samstar._widgets.reward_rows import RewardRows, family_name
 from napari_samstar._widgets.reward_terms import RewardTerms
+from napari_samstar.rewards.base import Wanted
 from napari_samstar.rewards.priors import importances_for
 from napari_samstar.session import OpenImage, advice
 from napari_samstar.session.found import Found
-from napari_samstar.session.searching import families_of
+from napari_samstar.session.searching import families_of, wanted_of
 from napari_samstar.types import SamStarError
 
 __all__ = ["SearchDock"]
@@ -49,6 +50,7 @@ class SearchDock(Dock):
         self._searched: OpenImage | None = None
         self._asked: tuple[Any, ...] = ()
         self._families: dict[str, list[tuple[str, bool]]] = {}
+        self._wanted: dict[str, dict[str, Wanted]] = {}
         self._candidates = Candidates(self.context, self)
         self._known = self.note()
         self.body.addWidget(self._known)
@@ -165,6 +167,8 @@ class SearchDock(Dock):
         """Show rewards, candidates and what is chosen."""
         if names & {"settings", "source"}:
             self._show_rewards(image)
+        if names & {"settings", "source", "result"}:
+            self._show_wanted(image)
         if image is not None and "search" in names:
             self._budget.blockSignals(True)
             self._budget.setValue(image.state.search.budget)
@@ -241,8 +245,10 @@ class SearchDock(Dock):
         if asked != self._asked:  # not while an importance slider moves
             try:
                 self._families = families_of(image.state)
+                self._wanted = wanted_of(image.state)
             except SamStarError as err:
                 self._known.setText(str(err))
+                self._wanted = {}
                 return
             self._asked = asked
         families = self._families
@@ -250,6 +256,17 @@ class SearchDock(Dock):
         weights = {**importances_for(list(families)), **image.importances}
         self._rows.set_rows(families, off, weights)
         self._terms.set_terms(families)
+
+    def _show_wanted(self, image: OpenImage | None) -> None:
+        """Show the ranges that are asked for before the objects as they are."""
+        result = None if image is None else image.state.result
+        table = None if result is None else result.table
+        shown = self._wanted if table is not None else {}
+        # of several in a family the last says most of what a person knows
+        last = {family: list(terms.values())[-1] for family, terms in shown.items()}
+        self._rows.set_wanted(last, table)
+        every = {name: one for terms in shown.values() for name, one in terms.items()}
+        self._terms.set_wanted(every, table)
 
     def _axis(self, number: int) -> str:
         return str(self._axes[number].currentData() or "")

@@ -11,8 +11,11 @@ from superqt import QLabeledRangeSlider
 from napari_samstar._widgets.dock import Dock
 from napari_samstar._widgets.fields import RangeEditor
 from napari_samstar._widgets.learn import LearnFromClicks
+from napari_samstar._widgets.wanted_plot import WantedPlot
+from napari_samstar.rewards.base import Wanted
 from napari_samstar.rewards.presets import PRESETS
 from napari_samstar.session import OpenImage
+from napari_samstar.session.advice import OPEN
 from napari_samstar.settings import Prior
 
 __all__ = ["SegmentDock"]
@@ -44,6 +47,10 @@ class SegmentDock(Dock):
         self._size = RangeEditor("Smallest and largest object: diameter of the disc of its area.")
         self._size.changed.connect(lambda pair, unit: self._know(diameter=pair, size_unit=unit))
         form.addRow("Diameter", self._size)
+        self._sizes = WantedPlot(large=True)
+        self._sizes.changed.connect(lambda pair, unit: self._know(diameter=pair, size_unit=unit))
+        self.needs(self._sizes)
+        form.addRow("", self._sizes)
         self._shape = _choice(
             _SHAPES,
             "Round as discs; compact: without bays or holes, as grains; irregular: anything else.",
@@ -61,8 +68,8 @@ class SegmentDock(Dock):
         )
         self._coverage.sliderReleased.connect(self._on_coverage)
         inside = self._coverage.layout()
-        if inside is not None:  # room for half of each number, which stands over its handle
-            inside.setContentsMargins(6, 0, 14, 0)
+        if inside is not None:  # room for the numbers, each above its handle and half beside it
+            inside.setContentsMargins(6, 20, 14, 0)
         form.addRow("They fill, %", self._coverage)
         for widget in (self._size, self._shape, self._polarity, self._coverage):
             self.needs(widget)
@@ -101,6 +108,10 @@ class SegmentDock(Dock):
             self._also.setVisible(bool(self._also.text()))
         result = None if image is None else image.state.result
         self._found.setText("" if result is None else self.context.headline(result))
+        low, high = prior.diameter or (0.0, OPEN)
+        wanted = Wanted("equivalent_diameter", low, high, prior.size_unit)
+        self._sizes.show_wanted(wanted, None if result is None else result.table)
+        self._sizes.setVisible(self._sizes.counted() is not None)
 
     def _know(self, **known: Any) -> None:
         if self.image is not None:

@@ -18,7 +18,7 @@ from napari_samstar.io.units import length_unit, meters_per_unit
 from napari_samstar.settings import Fraction, Settings
 from napari_samstar.types import Measured, Micrograph, SamStarError, Selection
 
-__all__ = ["Parameter", "Quality", "RewardTerm", "Term", "measured", "pixel_in"]
+__all__ = ["Parameter", "Quality", "RewardTerm", "Term", "Wanted", "measured", "pixel_in"]
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,26 @@ class Parameter:
     unit: str
     description: str
     choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a term wants of each object: a range of one measure.
+
+    Parameters
+    ----------
+    measure : str
+        A column of the table of `measurements.table`, without its unit: "equivalent_diameter".
+    low, high : float
+        The range, both ends included.
+    unit : str
+        Of `low` and `high`: a length or "px"; "" for pure numbers.
+    """
+
+    measure: str
+    low: float
+    high: float
+    unit: str = ""
 
 
 class RewardTerm(Protocol):
@@ -84,11 +104,14 @@ class RewardTerm(Protocol):
 class Term(Settings):
     """Base of terms: parameters are fields with bounds; a field `unit` names the unit of lengths.
 
-    Subclasses give `name`, `family` and `score`.
+    Subclasses give `name`, `family` and `score`; those whose fields `low` and `high` are a range
+    of what the table of objects measures name it in `measure`, so that a form can show both.
     """
 
     name: ClassVar[str]
     family: ClassVar[str]
+    #: Column of the table that `low` and `high` are a range of, without its unit; "" for none.
+    measure: ClassVar[str] = ""
 
     @field_validator("unit", check_fields=False)
     @classmethod
@@ -133,6 +156,13 @@ class Term(Settings):
                 )
             )
         return tuple(found)
+
+    def wanted(self) -> Wanted | None:
+        """Say what it wants of each object, where that is a range of one measure."""
+        low, high = getattr(self, "low", None), getattr(self, "high", None)
+        if not self.measure or low is None or high is None:
+            return None
+        return Wanted(self.measure, low, high, str(getattr(self, "unit", "")))
 
     def values(self) -> dict[str, Any]:
         """Parameters of this term, as JSON knows them."""

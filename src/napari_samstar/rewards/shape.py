@@ -66,6 +66,7 @@ class Circularity(ShapeQuality):
 
     name: ClassVar[str] = "circularity"
     family: ClassVar[str] = "shape"
+    measure: ClassVar[str] = "circularity"
 
     low: float = Field(0.9, ge=0.0, le=1.0, description="Least circularity expected.")
     high: float = Field(1.0, ge=0.0, le=1.0, description="Largest circularity expected.")
@@ -115,6 +116,7 @@ class Solidity(ShapeQuality):
 
     name: ClassVar[str] = "solidity"
     family: ClassVar[str] = "shape"
+    measure: ClassVar[str] = "solidity"
 
     low: float = Field(0.93, ge=0.0, le=1.0, description="Least solidity expected.")
     high: float = Field(1.0, ge=0.0, le=1.0, description="Largest solidity expected.")
@@ -138,6 +140,7 @@ class AspectRatio(ShapeQuality):
 
     name: ClassVar[str] = "aspect_ratio"
     family: ClassVar[str] = "shape"
+    measure: ClassVar[str] = "aspect_ratio"
 
     low: float = Field(1.0, ge=1.0, le=1000.0, description="Smallest ratio, major over minor.")
     high: float = Field(1.5, ge=1.0, le=1000.0, description="Largest ratio.")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pydantic import Field, JsonValue
 
 from napari_samstar.rewards.bands import in_band, within
-from napari_samstar.rewards.base import Quality, Term, measured, pixel_in
+from napari_samstar.rewards.base import Quality, Term, Wanted, measured, pixel_in
 from napari_samstar.types import Micrograph, Selection
 
 __all__ = ["Count", "NumberDensity", "SizeBand", "SizeDistribution"]
@@ -39,6 +39,7 @@ class SizeBand(Quality):
 
     name: ClassVar[str] = "size_band"
     family: ClassVar[str] = "size"
+    measure: ClassVar[str] = "equivalent_diameter"
 
     low: float = Field(
         5.0, ge=0.0, le=1e9, description="Smallest diameter.", json_schema_extra=_LENGTH
@@ -81,6 +82,7 @@ class SizeDistribution(Term):
 
     name: ClassVar[str] = "size_distribution"
     family: ClassVar[str] = "size"
+    measure: ClassVar[str] = "equivalent_diameter"
 
     median: float | None = Field(
         None,
@@ -97,6 +99,13 @@ class SizeDistribution(Term):
     least_count: int = Field(
         10, ge=3, le=100_000, description="Fewer masks than this cannot have full score."
     )
+
+    def wanted(self) -> Wanted | None:
+        """Within one standard deviation, where the median is given."""
+        if self.median is None:
+            return None
+        by = math.exp(self.spread)
+        return Wanted(self.measure, self.median / by, self.median * by, self.unit)
 
     def score(self, selection: Selection, micrograph: Micrograph) -> float:
         """Agreement with the distribution."""

@@ -44,6 +44,7 @@ class NeighborSpacing(Quality):
 
     name: ClassVar[str] = "neighbor_spacing"
     family: ClassVar[str] = "spacing"
+    measure: ClassVar[str] = "nearest_neighbor_distance"
 
     low: float = Field(
         0.0, ge=0.0, le=1e9, description="Smallest distance.", json_schema_extra={"unit": "length"}

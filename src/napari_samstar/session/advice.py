@@ -12,7 +12,10 @@ if TYPE_CHECKING:
     from napari_samstar.session.image import ImageState
     from napari_samstar.settings import Prior
 
-__all__ = ["difference", "headline", "known", "next_step"]
+__all__ = ["OPEN", "difference", "headline", "known", "next_step", "range_in_words"]
+
+#: A range that ends so high, or higher, in whatever unit, is open.
+OPEN = 1e6
 
 
 def next_step(state: ImageState | None) -> str:
@@ -89,18 +92,19 @@ def _change(old: Any, new: Any) -> float:
     return float(old != new)
 
 
+def range_in_words(low: float, high: float, unit: str = "") -> str:
+    """Say from where to where: "7 to 9 nm"; below 0 and above a million nobody looks."""
+    unit = f" {unit.replace('um', 'µm')}" if unit else ""
+    if high >= OPEN:
+        return f"at least {low:.4g}{unit}" if low else "any"
+    return f"{low:.4g} to {high:.4g}{unit}" if low else f"at most {high:.4g}{unit}"
+
+
 def known(prior: Prior) -> str:
     """Say what is known of the objects in a phrase; empty where nothing is."""
     parts = []
     if prior.diameter is not None:
-        (low, high), unit = prior.diameter, prior.size_unit.replace("um", "µm")
-        parts.append(
-            f"at least {low:g} {unit}"
-            if high >= 1e6
-            else f"{low:g} to {high:g} {unit}"
-            if low
-            else f"at most {high:g} {unit}"
-        )
+        parts.append(range_in_words(*prior.diameter, prior.size_unit))
     if prior.shape is not None:
         parts.append(prior.shape)
     if prior.polarity is not None:

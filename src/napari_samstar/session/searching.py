@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_samstar.rewards.base import RewardTerm, Term, Wanted
 from napari_samstar.session import steps
 from napari_samstar.session.found import Found, Plane, agreement, draw, step_for
 from napari_samstar.session.tools import Tools
@@ -21,14 +22,34 @@ if TYPE_CHECKING:
     from napari_samstar.session.image import ImageState, Prepared
     from napari_samstar.settings import SelectSettings
 
-__all__ = ["agree", "families_of", "search", "take"]
+__all__ = ["agree", "families_of", "search", "take", "terms_of", "wanted_of"]
 
 _EVERY_S = 0.3  # the front is told at most this often
 _SHARE = 5.0  # and drawing takes at most one part in so many of the time
 
 
 def families_of(state: ImageState) -> dict[str, list[tuple[str, bool]]]:
-    """List rewards by family: their names, and whether they count; no pixel is read.
+    """List rewards by family: their names, and whether they count; raises as `terms_of`."""
+    families: dict[str, list[tuple[str, bool]]] = {}
+    for term in terms_of(state):
+        on = term.name not in state.settings.without
+        families.setdefault(term.family, []).append((term.name, on))
+    return families
+
+
+def wanted_of(state: ImageState) -> dict[str, dict[str, Wanted]]:
+    """List what rewards want of each object, by family and name; raises as `terms_of`."""
+    families: dict[str, dict[str, Wanted]] = {}
+    for term in terms_of(state):
+        # terms of other packages need not derive from ours
+        wanted = term.wanted() if isinstance(term, Term) else None
+        if wanted is not None:
+            families.setdefault(term.family, {})[term.name] = wanted
+    return families
+
+
+def terms_of(state: ImageState) -> list[RewardTerm]:
+    """List the rewards that a search of this image has; no pixel is read.
 
     Raises
     ------
@@ -43,10 +64,7 @@ def families_of(state: ImageState) -> dict[str, list[tuple[str, bool]]]:
         np.zeros((1, 1), np.float32), source.pixel_size, source.unit, name=source.name
     )
     extra = [make(name, **parameters) for name, parameters in settings.rewards]
-    families: dict[str, list[tuple[str, bool]]] = {}
-    for term in terms_for(settings.prior, blank, extra):
-        families.setdefault(term.family, []).append((term.name, term.name not in settings.without))
-    return families
+    return terms_for(settings.prior, blank, extra)
 
 
 def search(state: ImageState, tools: Tools) -> Generator[Any, None, Mapping[str, Any]]:
