@@ -1,5 +1,7 @@
 """Which masks share pixels, and what rewards are told, against plain boolean arithmetic."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -60,6 +62,27 @@ def test_greedy_choice_is_the_plain_one(seed: int, n: int, share: float) -> None
         if areas[i] and clear and areas[kept].sum() + areas[i] <= budget:
             kept.append(i)
     assert keep(make_table(masks), np.arange(n), share, budget).tolist() == kept
+
+
+@given(st.integers(0, 10**6), st.integers(1, 15))
+@settings(max_examples=30)
+def test_a_choice_is_the_same_whatever_was_chosen_before(seed: int, n: int) -> None:
+    masks, rng = make_masks(seed, n), np.random.default_rng(seed)
+    table = make_table(masks)
+    for share in (0.5, 0.0, 1.0, 0.2):
+        order = rng.permutation(n)[: rng.integers(1, n + 1)]
+        fresh = keep(make_table(masks), order, share).tolist()
+        assert keep(table, order, share).tolist() == fresh
+
+
+def test_threads_that_choose_at_once_do_not_mix_up_what_they_share() -> None:
+    masks = make_masks(1, 60)
+    orders = [np.random.default_rng(k).permutation(60) for k in range(40)]
+    wanted = [keep(make_table(masks), order, 0.2).tolist() for order in orders]
+    table = make_table(masks)
+    with ThreadPoolExecutor(8) as pool:
+        found = pool.map(lambda order: keep(table, order, 0.2).tolist(), orders)
+        assert list(found) == wanted
 
 
 @given(st.integers(0, 10**6), st.integers(1, 9))

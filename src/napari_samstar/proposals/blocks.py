@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from napari_samstar.runs import MaskRuns
 
-__all__ = ["Blocks", "joined", "pack", "shared_by"]
+__all__ = ["Blocks", "by_place", "joined", "pack", "shared_by"]
 
 _FULL = np.uint64(0xFFFFFFFFFFFFFFFF)
 _SIDE = 8  # px; a block's word has bit 8 (x % 8) + y % 8 for each of its pixels
@@ -136,6 +136,41 @@ def shared_by(one: np.uint64, other: np.uint64) -> int:
     x = (x & np.uint64(0x3333333333333333)) + ((x >> np.uint64(2)) & np.uint64(0x3333333333333333))
     x = (x + (x >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
     return int((x * np.uint64(0x0101010101010101)) >> np.uint64(56))
+
+
+@njit(cache=True, nogil=True)
+def by_place(rows: Any, offsets: Any, places: Any, words: Any, count: int) -> Any:
+    """Rows by the blocks of the image that they touch, and their words there.
+
+    Parameters
+    ----------
+    rows : (K,) int64
+        Some of the masks.
+    offsets, places, words, count
+        As of `Blocks`.
+
+    Returns
+    -------
+    ends : (count + 1,) int64
+        Where each block's list begins and ends.
+    owner : (E,) int32
+        Which mask each entry is of; in the order of `rows` within each block.
+    word : (E,) uint64
+        Its pixels there.
+    """
+    ends = np.zeros(count + 1, np.int64)
+    for j in rows:
+        for e in range(offsets[j], offsets[j + 1]):
+            ends[places[e] + 1] += 1
+    ends = np.cumsum(ends)
+    owner = np.empty(ends[-1], np.int32)
+    word = np.empty(ends[-1], np.uint64)
+    free = ends[:-1].copy()
+    for j in rows:
+        for e in range(offsets[j], offsets[j + 1]):
+            owner[free[places[e]]], word[free[places[e]]] = j, words[e]
+            free[places[e]] += 1
+    return ends, owner, word
 
 
 @njit(cache=True, nogil=True)

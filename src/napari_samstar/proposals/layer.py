@@ -160,10 +160,21 @@ def select_ranked(
         Rows kept, best first; equal scores in the order of `rows`.
     """
     wanted = np.flatnonzero((scores > 0) & (scores >= layer.threshold))
-    order = np.asarray(rows, np.int64)[wanted[np.argsort(-scores[wanted], kind="stable")]]
+    order = np.asarray(rows, np.int64)[wanted[_descending(scores[wanted])]]
     if order.size == 0:
         return order
     height, width = proposals.shape
     coverage = layer.prior.coverage
     budget = np.inf if coverage is None else _COVERAGE_SLACK * coverage[1] * height * width
     return keep(proposals, order, layer.max_overlap, budget)
+
+
+def _descending(scores: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Order of positive scores, equal ones as they come; several times faster than `argsort`.
+
+    Bits of positive floats sort as the floats do, and whole numbers sort fastest.
+    """
+    bits = np.ascontiguousarray(scores, np.float32).view(np.uint32).astype(np.uint64)
+    places = np.arange(scores.size, dtype=np.uint64)
+    keys = ((np.uint64(0xFFFFFFFF) - bits) << np.uint64(32)) | places
+    return (np.sort(keys) & np.uint64(0xFFFFFFFF)).astype(np.int64)

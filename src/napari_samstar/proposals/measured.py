@@ -55,9 +55,7 @@ class MeasuredRows:
         self._first: Proposals | None = None
         self._rows = rows
         self._runs = runs
-        # a clean-up may have touched a mask and yet left it as it was
-        touched = np.flatnonzero(changed) if changed is not None else np.zeros(0, np.int64)
-        self._changed = touched[runs.take(touched).differ(proposals.runs.take(rows[touched]))]
+        self._changed = np.flatnonzero(changed) if changed is not None else np.zeros(0, np.int64)
 
     def knowing(self, prior: Prior, first: Proposals | None = None) -> MeasuredRows:
         """Return the same masks, judged by what `prior` says; sizes in px.

@@ -9,8 +9,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from napari_samstar.proposals.blocks import Blocks, joined, pack, shared_by
+from napari_samstar.proposals.blocks import Blocks, by_place, joined, pack, shared_by
 from napari_samstar.proposals.chunks import at_once, in_chunks
+from napari_samstar.proposals.neighbors import Neighbors
 from napari_samstar.types import Proposals
 
 __all__ = ["best_partner", "blocks", "keep", "other_kind", "partner_steps"]
@@ -58,12 +59,10 @@ def keep(
     (M,) int64
         The rows kept, in order.
     """
-    known = blocks(proposals)
-    areas = _areas(proposals)
-    kept: NDArray[np.bool_] = _keep(
-        order, known.offsets, known.places, known.words, known.count, areas, max_overlap, budget
-    )
-    return np.asarray(order[kept], np.int64)
+    if "neighbors" not in proposals.columns:
+        proposals.columns["neighbors"] = Neighbors(blocks(proposals), _areas(proposals))
+    known: Neighbors = proposals.columns["neighbors"]
+    return np.asarray(order[known.keep(order, max_overlap, budget)], np.int64)
 
 
 def best_partner(
@@ -96,7 +95,7 @@ def _best_steps(
     areas = _areas(proposals)
     others = others[np.argsort(areas[others], kind="stable")]
     table = (known.offsets, known.places, known.words)
-    listed = _by_place(others, *table, known.count)
+    listed = by_place(others, *table, known.count)
     yield 0
     iou = np.zeros(len(proposals), np.float32)
     which = np.full(len(proposals), -1, np.int64)
@@ -140,83 +139,6 @@ def _areas(proposals: Proposals) -> NDArray[np.int64]:
         proposals.columns["areas_px"] = proposals.runs.areas()
     known: NDArray[np.int64] = proposals.columns["areas_px"]
     return known
-
-
-@njit(cache=True, nogil=True)
-def _keep(
-    order: Any,
-    offsets: Any,
-    places: Any,
-    words: Any,
-    count: int,
-    areas: Any,
-    max_overlap: float,
-    budget: float,
-) -> Any:
-    """Which of `order` are kept; in each block of the image, those kept so far form a chain."""
-    kept = np.zeros(order.size, np.bool_)
-    latest = np.full(count, -1, np.int64)
-    before = np.empty(1024, np.int64)
-    owner = np.empty(1024, np.int64)
-    word = np.empty(1024, np.uint64)
-    shared = np.zeros(order.size, np.int64)
-    met = np.empty(order.size, np.int64)
-    put, covered = 0, 0
-    for p in range(order.size):
-        i = order[p]
-        area = areas[i]
-        if area == 0 or covered + area > budget:
-            continue
-        n = 0
-        free = True
-        for e in range(offsets[i], offsets[i + 1]):
-            k = latest[places[e]]
-            while k >= 0:
-                common = shared_by(words[e], word[k])
-                if common:
-                    q = owner[k]
-                    if shared[q] == 0:
-                        met[n] = q
-                        n += 1
-                    shared[q] += common
-                    if shared[q] > max_overlap * min(area, areas[order[q]]):
-                        free = False
-                k = before[k]
-            if not free:
-                break
-        for k in range(n):
-            shared[met[k]] = 0
-        if not free:
-            continue
-        kept[p] = True
-        covered += area
-        while put + offsets[i + 1] - offsets[i] > before.size:
-            before = np.concatenate((before, np.empty_like(before)))
-            owner = np.concatenate((owner, np.empty_like(owner)))
-            word = np.concatenate((word, np.empty_like(word)))
-        for e in range(offsets[i], offsets[i + 1]):
-            before[put], owner[put], word[put] = latest[places[e]], p, words[e]
-            latest[places[e]] = put
-            put += 1
-    return kept
-
-
-@njit(cache=True, nogil=True)
-def _by_place(rows: Any, offsets: Any, places: Any, words: Any, count: int) -> Any:
-    """Rows by the blocks of the image that they touch, and their words there."""
-    ends = np.zeros(count + 1, np.int64)
-    for j in rows:
-        for e in range(offsets[j], offsets[j + 1]):
-            ends[places[e] + 1] += 1
-    ends = np.cumsum(ends)
-    owner = np.empty(ends[-1], np.int64)
-    word = np.empty(ends[-1], np.uint64)
-    free = ends[:-1].copy()
-    for j in rows:
-        for e in range(offsets[j], offsets[j + 1]):
-            owner[free[places[e]]], word[free[places[e]]] = j, words[e]
-            free[places[e]] += 1
-    return ends, owner, word
 
 
 @njit(cache=True, nogil=True)

@@ -12,7 +12,6 @@ from napari_samstar.proposals.measured import MeasuredRows
 from napari_samstar.proposals.postprocess import clean_masks, smallest_parts
 from napari_samstar.proposals.suppress import box_nms
 from napari_samstar.proposals.table import grid_logits, has_source
-from napari_samstar.runs import MaskRuns
 from napari_samstar.settings import AmgSettings, SelectSettings
 from napari_samstar.types import SOURCES, Proposals, SamStarError, Selection
 
@@ -133,12 +132,18 @@ def _finish(
     order = np.arange(len(rows))
     changed = np.zeros(len(rows), bool)
     if min_area > 0 and len(rows):
-        runs, changed = _cleaned(proposals, rows, runs, min_area)
-        boxes = np.where(changed[:, None], runs.boxes(), boxes)
+        touched = _smallest_parts(proposals, rows) < min_area
+        some = np.flatnonzero(touched)
+        before = runs.take(some)
+        cleaned, _ = clean_masks(before, min_area)
+        boxes[some] = cleaned.boxes()
+        changed[some] = cleaned.differ(before)
         limit = max(settings.amg.box_nms_thresh, settings.amg.crop_nms_thresh)
-        # masks that needed no cleaning go first
-        order = box_nms(boxes, (~changed).astype(np.float32), limit)
-        runs, changed = runs.take(order), changed[order]
+        # masks that need no cleaning go first
+        order = box_nms(boxes, (~touched).astype(np.float32), limit)
+        place = np.arange(len(rows))
+        place[some] = len(rows) + np.arange(some.size)
+        runs, changed = (runs + cleaned).take(place[order]), changed[order]
     rows = rows[order]
     return Selection(
         runs=runs,
@@ -155,20 +160,14 @@ def _finish(
     )
 
 
-def _cleaned(
-    proposals: Proposals, rows: NDArray[np.int64], runs: MaskRuns, min_area: int
-) -> tuple[MaskRuns, NDArray[np.bool_]]:
-    """Clean the masks of rows that have something small; what that is, is memoized."""
-    unknown = np.full(len(proposals), -1, np.int64)
-    smallest: NDArray[np.int64] = proposals.columns.setdefault("smallest_part", unknown)
+def _smallest_parts(proposals: Proposals, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Pixels of the smallest island or hole of each of `rows`; memoized."""
+    if "smallest_part" not in proposals.columns:
+        proposals.columns["smallest_part"] = np.full(len(proposals), -1, np.int64)
+    smallest: NDArray[np.int64] = proposals.columns["smallest_part"]
     missing = rows[smallest[rows] < 0]
     smallest[missing] = smallest_parts(proposals.runs, missing)
-    changed = smallest[rows] < min_area
-    some = np.flatnonzero(changed)
-    cleaned, _ = clean_masks(runs.take(some), min_area)
-    order = np.arange(len(rows))
-    order[some] = len(rows) + np.arange(some.size)
-    return (runs + cleaned).take(order), changed
+    return smallest[rows]
 
 
 def _by_physics(proposals: Proposals, settings: SelectSettings) -> Selection:

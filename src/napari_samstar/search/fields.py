@@ -65,19 +65,20 @@ def apply(genes: Mapping[str, Any], base: S) -> S:
     SamStarError
         If a name is not a field's.
     """
+    fields = type(base).model_fields
     here: dict[str, Any] = {}
     parts: dict[str, dict[str, Any]] = {}
     for name, value in genes.items():
         first, _, rest = name.partition(".")
-        if first not in type(base).model_fields:
+        if first not in fields:
             raise SamStarError(f"There is no setting named {name}.")
         if rest:
             parts.setdefault(first, {})[rest] = value
         else:
             here[first] = value
-    values = {name: getattr(base, name) for name in type(base).model_fields}
+    values = {name: getattr(base, name) for name in fields}
     for name, value in here.items():
-        part = _part(type(base).model_fields[name])
+        part = _part(fields[name])
         if part is None:
             values[name] = value
         elif not value:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 __all__ = ["Archive", "hypervolume"]
@@ -50,6 +53,7 @@ class Archive:
         if n_objectives > _EXACT_UP_TO:
             points = np.random.default_rng(0).random((n_objectives, _SAMPLES))
             self._free = 1 - _REFERENCE * points  # points that nothing dominates yet, as rewards
+        self._new: list[NDArray[np.float64]] = []  # that no point was compared with yet
 
     def __len__(self) -> int:
         return len(self.rewards)
@@ -60,14 +64,7 @@ class Archive:
             return False
         beaten = (self.rewards <= rewards).all(axis=1)
         self.rewards = np.vstack([self.rewards[~beaten], rewards])
-        if self._free is not None:
-            taken = np.arange(self._free.shape[1])
-            for free, reward in zip(self._free, rewards, strict=True):
-                taken = taken[free[taken] <= reward]
-            if taken.size:
-                left = np.ones(self._free.shape[1], np.bool_)
-                left[taken] = False
-                self._free = self._free[:, left]
+        self._new.append(rewards)
         return True
 
     def hypervolume(self) -> float:
@@ -76,7 +73,25 @@ class Archive:
         if not len(self.rewards):
             return 0.0
         if self._free is not None:
+            if self._new:
+                self._free = self._free[:, ~_below_any(self._free, np.array(self._new))]
+                self._new.clear()
             return float(_REFERENCE**n_objectives * (1 - self._free.shape[1] / _SAMPLES))
         from pymoo.indicators.hv import HV
 
         return float(HV(ref_point=np.full(n_objectives, _REFERENCE))(1 - self.rewards))
+
+
+@njit(cache=True, nogil=True)
+def _below_any(points: Any, rewards: Any) -> Any:
+    """Which of `points` (M, P) are at most one of `rewards` (N, M) in each coordinate, (P,)."""
+    below = np.zeros(points.shape[1], np.bool_)
+    for p in range(points.shape[1]):
+        for n in range(rewards.shape[0]):
+            m = 0
+            while m < points.shape[0] and points[m, p] <= rewards[n, m]:
+                m += 1
+            if m == points.shape[0]:
+                below[p] = True
+                break
+    return below
