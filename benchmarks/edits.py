@@ -77,8 +77,11 @@ def random_step(editor: edits.Editor, number: int) -> None:
                 editor.do(edits.Split(label, parts=edits.Mask.of(mask)))
             elif kind < 0.92:
                 editor.do(edits.Relabel(label, editor.free))
-            elif kind < 0.96:
+            elif kind < 0.95:
                 editor.do(edits.SetMaterial(label, int(chance.integers(4))))
+            elif kind < 0.97:
+                name = str(chance.choice(["", "oxide", "glass"]))
+                editor.do(edits.NameMaterial(int(chance.integers(1, 4)), name))
             else:
                 editor.do(edits.SetStatus(label, "accepted"))
         except SamStarError:
@@ -102,11 +105,12 @@ def child(path: Path, until: int) -> None:
 
 
 def same(a: edits.Editor, b: edits.Editor) -> bool:
-    """Whether labels, table and all that can be undone and redone are equal."""
+    """Whether labels, table, names and all that can be undone and redone are equal."""
     undone = [[step.edit for step in editor.history.undone] for editor in (a, b)]
     return (
         np.array_equal(a.labels, b.labels)
         and a.table == b.table
+        and a.names == b.names
         and a.history.edits == b.history.edits
         and undone[0] == undone[1]
         and a.free == b.free

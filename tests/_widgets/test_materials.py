@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 from napari.utils.colormaps import DirectLabelColormap
-from tests.waiting import wait
+from tests.waiting import until, wait
 
 from napari_samstar._widgets.context import Context, context_of
 from napari_samstar._widgets.highlight import SELECTED
@@ -77,7 +77,14 @@ def test_objects_are_sorted_listed_named_and_made_one(
     assert gray == other != bright, "objects have the colors of their materials"
     page.table.item(0, 0).setText("oxide")
     assert page.table.rows()[0].name == "oxide"
-    assert context.image.state.material_names == {rows[0].material: "oxide"}
+    assert context.image.state.corrections.names == {rows[0].material: "oxide"}
+    assert page._which.itemText(0) == "oxide"
+    context.correcting.undo(context.image)
+    assert page.table.item(0, 0).text() == rows[0].name, "a name is undone as anything else"
+    context.correcting.redo(context.image)
+    page.table.item(0, 0).setText("x" * 101)
+    assert "at most 100" in page._found.text()
+    assert page.table.item(0, 0).text() == "oxide"
     page.table.selectAll()
     assert context.outputs.layer(context.image, SELECTED).nshapes == 4
     page._one.click()
@@ -128,6 +135,12 @@ def test_cleaning_up_makes_the_result_anew_until_it_was_corrected(
     assert result is not before
     assert result.segmentation.materials is not None
     assert page.table.rows()
+    page.table.item(0, 0).setText("oxide")
+    until(qtbot, lambda: context.image.state.corrections is not None)
+    until(qtbot, lambda: page.table.rows()[0].name == "oxide")
+    page._clean.click()
+    wait(qtbot, context)
+    assert page.table.rows()[0].name == "oxide", "a name holds nothing back, and stays"
     page.table.selectRow(0)
     page._mark.setChecked(True)
     click(page, (30, 30))

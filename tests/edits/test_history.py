@@ -39,6 +39,7 @@ _edit = st.one_of(
     st.builds(
         edits.SetMaterials, st.dictionaries(_number, st.integers(0, 3), min_size=1, max_size=3)
     ),
+    st.builds(edits.NameMaterial, st.integers(1, 3), st.sampled_from(["", "oxide", "α β"])),
     st.builds(edits.SetStatus, _number, st.sampled_from(["open", "reviewed", "accepted"])),
 )
 
@@ -51,13 +52,14 @@ class AnySequence(RuleBasedStateMachine):
         chance = np.random.default_rng(seed)
         blocks = chance.integers(0, 6, (4, 4)).astype(np.int32)
         self.first = np.kron(blocks, np.ones((3, 3), np.int32))
-        self.editor = edits.Editor(self.first)
+        self.names = {1: "glass"} if seed % 2 else {}
+        self.editor = edits.Editor(self.first, names=self.names)
         self.states = [self._state()]
         self.at = 0
         self.used = set(self.editor.table)
 
-    def _state(self) -> tuple[NDArray[np.int32], dict[int, edits.Segment]]:
-        return self.editor.labels.copy(), dict(self.editor.table)
+    def _state(self) -> tuple[NDArray[np.int32], dict[int, edits.Segment], dict[int, str]]:
+        return self.editor.labels.copy(), dict(self.editor.table), dict(self.editor.names)
 
     @rule(edit=_edit)
     def do(self, edit: edits.Edit) -> None:
@@ -89,9 +91,10 @@ class AnySequence(RuleBasedStateMachine):
     def is_exactly_where_it_should_be(self) -> None:
         if not hasattr(self, "editor"):
             return
-        labels, table = self.states[self.at]
+        labels, table, names = self.states[self.at]
         np.testing.assert_array_equal(self.editor.labels, labels)
         assert dict(self.editor.table) == table
+        assert dict(self.editor.names) == names
         materials = {k: row.material for k, row in table.items()}
         statuses = {k: row.status for k, row in table.items()}
         assert edits.segment_table(labels, materials, statuses) == table
@@ -105,6 +108,7 @@ class AnySequence(RuleBasedStateMachine):
         while self.editor.undo():
             pass
         np.testing.assert_array_equal(self.editor.labels, self.first)
+        assert self.editor.names == self.names
 
 
 TestAnySequence = AnySequence.TestCase
@@ -136,6 +140,28 @@ def test_saved_work_is_unsaved_again_after_undo() -> None:
     assert editor.unsaved
     editor.redo()
     assert not editor.unsaved
+
+
+def test_a_name_is_undone_and_redone_and_leaves_the_objects_alone() -> None:
+    editor = edits.Editor(np.array([[1, 2, 3]]), names={1: "glass"})
+    before = dict(editor.table)
+    editor.do(edits.NameMaterial(2, " oxide,\n wet "))
+    editor.do(edits.NameMaterial(1, ""))
+    assert editor.names == {2: "oxide, wet"}
+    assert editor.table == before
+    assert editor.unsaved
+    editor.undo()
+    assert editor.names == {1: "glass", 2: "oxide, wet"}
+    editor.undo()
+    assert editor.names == {1: "glass"}
+    editor.redo()
+    assert editor.names == {1: "glass", 2: "oxide, wet"}
+
+
+@pytest.mark.parametrize(("material", "name"), [(0, "x"), (1, "x" * 101), (1, 5), ("a", "x")])
+def test_what_is_no_name_gets_a_sentence(material: object, name: object) -> None:
+    with pytest.raises(SamStarError):
+        edits.NameMaterial(material, name)  # type: ignore[arg-type]
 
 
 def test_undo_keeps_little() -> None:

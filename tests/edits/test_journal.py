@@ -27,6 +27,7 @@ def _some_edits(editor: edits.Editor) -> None:
     editor.do(edits.Split(1, points=((1, 2), (8, 2))))
     editor.undo()
     editor.do(edits.Add(edits.Mask.of(np.ones((3, 3)), 8, 8, LABELS.shape), material=2, over=True))
+    editor.do(edits.NameMaterial(2, "oxide"))
     editor.do(edits.SetStatus((3, 4), "accepted"))
     editor.undo()
 
@@ -35,6 +36,7 @@ def _same(a: edits.Editor, b: edits.Editor) -> bool:
     return (
         np.array_equal(a.labels, b.labels)
         and a.table == b.table
+        and a.names == b.names
         and a.history.edits == b.history.edits
         and [s.edit for s in a.history.undone] == [s.edit for s in b.history.undone]
         and (a.free, a.unsaved) == (b.free, b.unsaved)
@@ -47,13 +49,15 @@ def _text(journal: edits.Journal) -> Path:
 
 def test_a_journal_gives_the_state_back_with_its_history(tmp_path: Path) -> None:
     table = edits.segment_table(LABELS, {3: 7}, {4: "reviewed"})
-    editor, journal = edits.start(tmp_path, LABELS, IMAGE, table, {"recipe": {"seed": 3}})
+    names = {7: "glass"}
+    editor, journal = edits.start(tmp_path, LABELS, IMAGE, table, {"recipe": {"seed": 3}}, names)
     _some_edits(editor)
     journal.close()
     again, second = edits.restore(journal.path)
     assert _same(editor, again)
     assert second.context == {"recipe": {"seed": 3}}
     assert again.table[3].material == 7
+    assert again.names == {7: "glass", 2: "oxide"}
     assert second.notice == ""
     # and it can be gone on with, and undone to the first image
     again.redo()
@@ -63,7 +67,27 @@ def test_a_journal_gives_the_state_back_with_its_history(tmp_path: Path) -> None
     while third.undo():
         pass
     np.testing.assert_array_equal(third.labels, LABELS)
+    assert third.names == names
     last.close()
+
+
+def test_a_journal_of_before_there_were_names_is_read(tmp_path: Path) -> None:
+    editor, journal = edits.start(tmp_path, LABELS, IMAGE)
+    editor.do(edits.Merge(1, 2))
+    journal.close()
+    header, *rest = _text(journal).read_bytes().splitlines(keepends=True)
+    known = json.loads(header)
+    del known["names"]
+    _text(journal).write_bytes(b"".join([json.dumps(known).encode() + b"\n", *rest]))
+    again, second = edits.restore(journal.path)
+    assert second.notice == ""
+    assert _same(editor, again)
+    assert again.names == {}
+    again.do(edits.NameMaterial(1, "glass"))
+    second.close()
+    third, last = edits.restore(journal.path)
+    last.close()
+    assert third.names == {1: "glass"}
 
 
 @settings(max_examples=20)
@@ -76,7 +100,7 @@ def test_replay_equals_the_live_state_after_any_sequence(
     for _ in range(25):
         a, b = (int(v) for v in chance.choice(sorted(editor.table), 2, replace=False))
         x, y = (float(v) for v in chance.integers(0, 20, 2))
-        match chance.integers(6):
+        match chance.integers(7):
             case 0:
                 editor.do(edits.Merge(a, b))
             case 1:
@@ -85,6 +109,8 @@ def test_replay_equals_the_live_state_after_any_sequence(
                 editor.redo()
             case 3:
                 editor.do(edits.SetMaterial((a, b), 3))
+            case 4:
+                editor.do(edits.NameMaterial(a % 3 + 1, ("", "oxide", "glass")[b % 3]))
             case _:
                 try:
                     editor.do(edits.Split(a, line=((x, -1), (y, 21))))

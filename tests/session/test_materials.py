@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +12,14 @@ from napari_samstar import edits
 from napari_samstar.cache import Store
 from napari_samstar.pipeline import run
 from napari_samstar.session import ImageSource, OpenImage
-from napari_samstar.session.corrections import Corrections
+from napari_samstar.session.corrections import Corrections, bring_back
 from napari_samstar.session.materials import (
     COLORS,
     color_of,
     examples,
     material_image,
     material_rows,
+    naming,
     one_material,
 )
 from napari_samstar.session.tools import NO_MODEL, Tools
@@ -107,7 +109,7 @@ def test_an_object_without_material_is_undecided_and_shown_as_one_more(image: Op
     assert picture is not None
     places = ((20, 20), (20, 100), (100, 20), (100, 100), (0, 0))
     assert [picture[place] for place in places] == [3, 3, 4, 1, 0]
-    image.update(material_names={3: "oxide"})
+    found.do(edits.NameMaterial(3, "oxide"))
     assert [(row.material, row.name) for row in material_rows(image.state)] == [
         (1, "material 1"),
         (3, "oxide"),
@@ -132,8 +134,9 @@ def test_materials_become_one_in_one_step(image: OpenImage) -> None:
 def test_names_and_materials_go_out_with_an_export_and_come_back(
     image: OpenImage, tmp_path: Path
 ) -> None:
-    corrections(image).do(edits.SetMaterials({1: 1, 2: 2, 3: 2, 4: 0}))
-    image.update(material_names={2: "oxide, wet"})
+    found = corrections(image)
+    found.do(edits.SetMaterials({1: 1, 2: 2, 3: 2, 4: 0}))
+    found.do(edits.NameMaterial(2, "oxide, wet"))
     files = run(image.export_steps(tmp_path / "out"))
     lines = files["material_table"].read_text().splitlines()
     assert lines[2].startswith('2,"oxide, wet",#e69f00,2,0.28125')
@@ -141,11 +144,46 @@ def test_names_and_materials_go_out_with_an_export_and_come_back(
     assert "materials" in files
     again = OpenImage(image.state.source, image.tools)
     again.update(**run(again.reopen_steps(files["recipe"])))
+    again.update(**run(again.correct_steps()))
+    assert again.state.corrections.names == {1: "material 1", 2: "oxide, wet"}
     assert [(r.material, r.name, r.labels) for r in material_rows(again.state)] == [
         (1, "material 1", (1,)),
         (2, "oxide, wet", (2, 3)),
         (0, "undecided", (4,)),
     ]
+
+
+def test_a_name_is_one_of_the_corrections_and_outlives_the_result(image: OpenImage) -> None:
+    found = corrections(image)
+    found.do(edits.SetMaterials({1: 1, 2: 2, 3: 2, 4: 1}))
+    edit = naming(image.state, 2, "oxide")
+    assert edit is not None
+    found.do(edit)
+    assert naming(image.state, 2, "oxide ") is None, "it is called so"
+    assert naming(image.state, 1, "material 1") is None
+    assert naming(image.state, 1, "") is None
+    assert [row.name for row in material_rows(image.state)] == ["material 1", "oxide"]
+    found.undo()
+    assert [row.name for row in material_rows(image.state)] == ["material 1", "material 2"]
+    found.redo()
+    image.update(result=replace(image.state.result))
+    assert image.state.corrections is None
+    image.update(**run(image.correct_steps()))
+    assert image.state.corrections.names == {2: "oxide"}
+    image.close()
+
+
+def test_a_name_comes_back_after_a_crash(image: OpenImage) -> None:
+    image.update(material_names={1: "glass"})
+    image.update(**run(image.correct_steps()))
+    image.state.corrections.do(edits.NameMaterial(2, "oxide"))
+    kept = image.state.corrections.kept
+    image.close()
+    again, _ = bring_back(kept)
+    assert again.names == {1: "glass", 2: "oxide"}
+    again.undo()
+    assert again.names == {1: "glass"}
+    again.close()
 
 
 def test_what_a_search_found_is_cleaned_up_on_request(

@@ -173,7 +173,10 @@ class Correcting(QObject):
             self._context.outputs.show_labels(image, corrections.labels)
         else:
             write(layer, pixels, delta)
-        self._changed(image)
+        if delta.starts.size or delta.rows_before or delta.rows_after:
+            self._changed(image)
+        else:  # a name: there is nothing to measure
+            self.edited.emit(image)
 
     def _changed(self, image: OpenImage) -> None:
         self._stale.add(image)

@@ -18,7 +18,7 @@ from napari_samstar._widgets.highlight import highlight
 from napari_samstar._widgets.layers import label_colors, material_colors
 from napari_samstar._widgets.materials_table import MaterialsTable, swatch
 from napari_samstar._widgets.outputs import OBJECTS
-from napari_samstar.edits.values import Edit, SetMaterial, SetMaterials
+from napari_samstar.edits.values import Edit, NameMaterial, SetMaterial, SetMaterials
 from napari_samstar.session import OpenImage
 from napari_samstar.session.corrections import Corrections
 from napari_samstar.session.materials import (
@@ -26,6 +26,7 @@ from napari_samstar.session.materials import (
     examples,
     material_rows,
     materials_now,
+    naming,
     one_material,
     sureness_of,
 )
@@ -196,6 +197,8 @@ class MaterialsDock(Dock):
         def now() -> None:
             if self.context.correcting.do(image, edit) is not None:
                 image.update(**changes)
+            elif image is self.image:
+                self.table.show_rows(material_rows(image.state))  # whatever was typed
 
         self.context.correcting.begin(image, now)
 
@@ -317,8 +320,7 @@ class MaterialsDock(Dock):
     def _on_renamed(self, material: int, name: str) -> None:
         image = self.image
         if image is not None and material:
-            names = {**image.state.material_names, material: name}
-            image.update(material_names={k: one for k, one in names.items() if one})
+            self._do(image, lambda _: naming(image.state, material, name))
 
     def _on_chosen(self, materials: list[int]) -> None:
         image = self.image
@@ -344,7 +346,8 @@ def _has_objects(image: OpenImage) -> bool:
 
 def _has_masks(image: OpenImage) -> bool:
     result = image.state.result
-    return result is not None and result.selection is not None and not _done(image)
+    named = all(isinstance(edit, NameMaterial) for edit in _done(image))  # names stay
+    return result is not None and result.selection is not None and named
 
 
 def _has_examples(image: OpenImage) -> bool:

@@ -51,15 +51,17 @@ class MaterialsTable(QTableWidget):
             across.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         self._rows: tuple[MaterialRow, ...] = ()
         self._writing = False
+        self._typed = False
         self.itemChanged.connect(self._on_changed)
         self.itemSelectionChanged.connect(self._on_selected)
 
     def show_rows(self, rows: Sequence[MaterialRow]) -> None:
         """Show these materials; the rows selected stay selected where they still are."""
-        if tuple(rows) == self._rows:
+        if tuple(rows) == self._rows and not self._typed:
             return
         chosen = self.materials()
         self._writing = True
+        self._typed = False
         self._rows = tuple(rows)
         self.setRowCount(len(rows))
         self.clearSelection()
@@ -100,6 +102,7 @@ class MaterialsTable(QTableWidget):
 
     def _on_changed(self, item: QTableWidgetItem) -> None:
         if not self._writing and item.column() == 0:
+            self._typed = True  # it may be refused
             self.renamed.emit(self._rows[item.row()].material, item.text().strip())
 
     def _on_selected(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeAlias
 
@@ -18,6 +18,7 @@ from napari_samstar.types import SamStarError
 __all__ = [
     "Box",
     "Delta",
+    "Names",
     "Segment",
     "SegmentTable",
     "Step",
@@ -56,6 +57,9 @@ class Segment:
 
 
 SegmentTable: TypeAlias = Mapping[int, Segment]
+
+#: Material to what a person calls it; those that nobody named are not there.
+Names: TypeAlias = Mapping[int, str]
 
 
 def segment_table(
@@ -106,6 +110,8 @@ class Delta:
         comes.
     shape : tuple of int
         Height and width of the image, px.
+    names_before, names_after : mapping of material to str
+        The names concerned, as the rows are.
     """
 
     starts: NDArray[np.uint32]
@@ -115,6 +121,8 @@ class Delta:
     rows_before: SegmentTable
     rows_after: SegmentTable
     shape: tuple[int, int]
+    names_before: Names = field(default_factory=dict)
+    names_after: Names = field(default_factory=dict)
 
     @property
     def inverse(self) -> Delta:
@@ -127,6 +135,8 @@ class Delta:
             self.rows_after,
             self.rows_before,
             self.shape,
+            self.names_after,
+            self.names_before,
         )
 
     @cached_property
@@ -157,6 +167,11 @@ class Delta:
             if label not in self.rows_after:
                 del table[label]
         table.update(self.rows_after)
+
+    def named(self, names: Names) -> Names:
+        """Return `names` as they are after the change."""
+        kept = {k: name for k, name in names.items() if k not in self.names_before}
+        return {**kept, **self.names_after}
 
 
 @dataclass(frozen=True, eq=False)

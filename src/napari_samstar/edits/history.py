@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_samstar.edits.delta import Delta, Segment, SegmentTable, Step, segment_table
+from napari_samstar.edits.delta import Delta, Names, Segment, SegmentTable, Step, segment_table
 from napari_samstar.edits.plan import next_free, own_labels, plan
 from napari_samstar.edits.values import Edit, edit_from_record
 from napari_samstar.types import SamStarError
@@ -68,6 +68,8 @@ class Editor:
         As `segment_table` gives it for these labels, with materials and statuses.
     log : Log, optional
         Where edits are written down before they are made.
+    names : mapping of material to str, optional
+        How materials are called at first.
 
     Attributes
     ----------
@@ -75,6 +77,8 @@ class Editor:
         As it now is; read-only to others, so that nothing is changed behind the history's back.
     table : mapping of label to Segment
         Its segments.
+    names : mapping of material to str
+        How materials are called; replaced as a whole, so that another thread may hold it.
     history : History
         What can be undone and redone.
     free : int
@@ -87,13 +91,18 @@ class Editor:
     """
 
     def __init__(
-        self, labels: NDArray[Any], table: SegmentTable | None = None, log: Log | None = None
+        self,
+        labels: NDArray[Any],
+        table: SegmentTable | None = None,
+        log: Log | None = None,
+        names: Names | None = None,
     ) -> None:
         self._pixels = own_labels(labels)
         self.labels: NDArray[np.int32] = self._pixels.view()
         self.labels.flags.writeable = False
         self._table = dict(segment_table(self._pixels) if table is None else table)
         self.log = log
+        self._names: Names = dict(names or {})
         self.history = History()
         self.free = max(self._table, default=0) + 1
         self._saved: Step | None = None
@@ -102,6 +111,11 @@ class Editor:
     def table(self) -> Mapping[int, Segment]:
         """Segments by label."""
         return self._table
+
+    @property
+    def names(self) -> Names:
+        """Names of materials that somebody named."""
+        return self._names
 
     @property
     def unsaved(self) -> bool:
@@ -121,7 +135,7 @@ class Editor:
         SamStarError
             If it cannot be carried out or written down; nothing is changed then.
         """
-        step = plan(self._pixels, self._table, edit, self.free)
+        step = plan(self._pixels, self._table, edit, self.free, self._names)
         self._note({"do": step.edit.record()})
         self.history = self.history.did(step)
         self.free = next_free(self.free, step.delta)
@@ -200,4 +214,6 @@ class Editor:
     def _change(self, delta: Delta) -> Delta:
         delta.write(self._pixels)
         delta.update(self._table)
+        if delta.names_before or delta.names_after:
+            self._names = delta.named(self._names)
         return delta

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_samstar.edits.checks import MOST_LABEL
 from napari_samstar.edits.delta import (
     Box,
     Delta,
@@ -21,7 +22,7 @@ from napari_samstar.edits.delta import (
 from napari_samstar.edits.kernels import difference, extents, tight_box
 from napari_samstar.edits.mask import Mask
 from napari_samstar.edits.split import pieces_by_line, pieces_by_points
-from napari_samstar.edits.values import MOST_LABEL, Add, Paint, Split
+from napari_samstar.edits.values import Add, Paint, Split
 from napari_samstar.types import SamStarError
 
 __all__ = ["add", "paint", "painted", "split"]

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_samstar.edits.checks import MOST_LABEL
 from napari_samstar.edits.delta import (
     Delta,
+    Names,
     Segment,
     SegmentTable,
     Step,
@@ -24,11 +26,11 @@ from napari_samstar.edits.delta import (
 from napari_samstar.edits.kernels import runs_of
 from napari_samstar.edits.patch import add, paint, split
 from napari_samstar.edits.values import (
-    MOST_LABEL,
     Add,
     Delete,
     Edit,
     Merge,
+    NameMaterial,
     Paint,
     Relabel,
     SetMaterial,
@@ -97,7 +99,9 @@ def own_labels(labels: NDArray[Any]) -> _Labels:
     return np.array(labels, np.int32, order="C")
 
 
-def plan(labels: _Labels, table: SegmentTable, edit: Edit, free: int) -> Step:
+def plan(
+    labels: _Labels, table: SegmentTable, edit: Edit, free: int, names: Names | None = None
+) -> Step:
     """Find what an edit changes.
 
     Parameters
@@ -110,6 +114,8 @@ def plan(labels: _Labels, table: SegmentTable, edit: Edit, free: int) -> Step:
         What is wanted.
     free : int
         The first number that a new segment may have; the following ones are free as well.
+    names : mapping of material to str, optional
+        How materials are called now.
 
     Raises
     ------
@@ -139,6 +145,8 @@ def plan(labels: _Labels, table: SegmentTable, edit: Edit, free: int) -> Step:
             of = dict(zip(edit.labels, edit.materials, strict=True))
             new = {label: replace(row, material=of[label]) for label, row in rows.items()}
             return Step(edit, no_pixels(rows, new, size_of(labels)))
+        case NameMaterial():
+            return Step(edit, _rename(names or {}, edit, size_of(labels)))
         case SetStatus():
             rows = rows_of(table, edit.labels)
             new = {label: replace(row, status=edit.status) for label, row in rows.items()}
@@ -155,6 +163,14 @@ def _merge(labels: _Labels, table: SegmentTable, edit: Merge) -> Delta:
     )
     delta = _recolor(labels, {k: rows[k] for k in edit.others}, edit.into, {edit.into: merged})
     return replace(delta, rows_before=rows)
+
+
+def _rename(names: Names, edit: NameMaterial, shape: tuple[int, int]) -> Delta:
+    return replace(
+        no_pixels({}, {}, shape),
+        names_before={k: name for k, name in names.items() if k == edit.material},
+        names_after={edit.material: edit.name} if edit.name else {},
+    )
 
 
 def _relabel(labels: _Labels, table: SegmentTable, edit: Relabel) -> Delta:

@@ -21,7 +21,7 @@ from pydantic import ValidationError
 
 from napari_samstar.atomic import atomic_folder
 from napari_samstar.cache import home
-from napari_samstar.edits.delta import SegmentTable, segment_table
+from napari_samstar.edits.delta import Names, SegmentTable, segment_table
 from napari_samstar.edits.history import Editor
 from napari_samstar.edits.journal import (
     EDITS,
@@ -87,6 +87,7 @@ def start(
     image: ImageRecord | None = None,
     table: SegmentTable | None = None,
     context: Mapping[str, Any] | None = None,
+    names: Names | None = None,
 ) -> tuple[Editor, Journal]:
     """Begin to correct a label image, with a journal.
 
@@ -102,6 +103,8 @@ def start(
         As `segment_table` gives it, with materials and statuses.
     context : mapping, optional
         JSON values to keep with it, such as the recipe; `restore` gives them as `Journal.context`.
+    names : mapping of material to str, optional
+        How materials are called already.
 
     Raises
     ------
@@ -122,6 +125,7 @@ def start(
         "labels": _LABELS,
         "labels_hash": _hash(pixels),
         "context": dict(context or {}),
+        "names": {str(material): name for material, name in (names or {}).items()},
     }
     line = json.dumps(header, separators=(",", ":")).encode() + b"\n"
     with atomic_folder(path) as temporary:
@@ -134,7 +138,7 @@ def start(
         )
         (temporary / EDITS).write_bytes(line)
     journal = Journal(path, lock_journal(path), len(line), context=context)
-    return Editor(pixels, table, journal), journal
+    return Editor(pixels, table, journal, names), journal
 
 
 def restore(path: str | Path) -> tuple[Editor, Journal]:
@@ -233,7 +237,10 @@ def _first_state(path: Path, header: Mapping[str, Any]) -> Editor:
         ) from err
     if _hash(labels) != header.get("labels_hash"):
         raise SamStarError(f"{path / _LABELS} is not the label image that the journal began with.")
-    return Editor(labels, segment_table(labels, materials, statuses))
+    names: dict[int, str] = {}
+    with contextlib.suppress(ValueError, TypeError, AttributeError):  # older ones have none
+        names = {int(k): str(name) for k, name in header.get("names", {}).items()}
+    return Editor(labels, segment_table(labels, materials, statuses), names=names)
 
 
 def _set_aside(path: Path, rest: bytes, *, fits: bool) -> str:

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-import math
-import operator
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal, Self, TypeAlias, get_args
 
+from napari_samstar.edits.checks import (
+    Point,
+    checked_label,
+    checked_labels,
+    checked_material,
+    checked_name,
+    checked_points,
+)
 from napari_samstar.edits.mask import Mask
 from napari_samstar.types import SamStarError
 
 __all__ = [
-    "MOST_LABEL",
     "Add",
     "Delete",
     "Edit",
     "Merge",
+    "NameMaterial",
     "Paint",
     "Relabel",
     "SetMaterial",
@@ -27,16 +33,8 @@ __all__ = [
     "edit_from_record",
 ]
 
-#: Largest number of a segment: the next one still fits a label image of 32 bits.
-MOST_LABEL = 2**31 - 2
-
 #: Nobody looked at it; changed by hand; looked at and found good.
 Status: TypeAlias = Literal["open", "reviewed", "accepted"]
-
-#: x, y in px; the center of the first pixel is 0, 0.
-Point: TypeAlias = tuple[float, float]
-
-_FAR = 1e6  # px; no picture is as wide
 
 
 @dataclass(frozen=True)
@@ -69,7 +67,7 @@ class Merge(_Edit):
     others: tuple[int, ...]
 
     def __init__(self, into: int, *others: int) -> None:
-        chosen = dict.fromkeys(_label(value) for value in (into, *others))
+        chosen = dict.fromkeys(checked_label(value) for value in (into, *others))
         if len(chosen) < 2:
             raise SamStarError("Merging needs two different segments: choose another one as well.")
         first, *rest = chosen
@@ -108,11 +106,11 @@ class Split(_Edit):
     def __post_init__(self) -> None:
         parts = (self.parts,) if isinstance(self.parts, Mask) else tuple(self.parts)
         self._set(
-            label=_label(self.label),
-            line=_points(self.line),
-            points=_points(self.points),
+            label=checked_label(self.label),
+            line=checked_points(self.line),
+            points=checked_points(self.points),
             parts=parts,
-            new=tuple(_label(value) for value in self.new),
+            new=tuple(checked_label(value) for value in self.new),
         )
         if (bool(self.line) + bool(self.points) + bool(self.parts)) != 1:
             raise SamStarError("A split needs either a line, or two points, or a mask.")
@@ -137,7 +135,7 @@ class Delete(_Edit):
     labels: tuple[int, ...]
 
     def __init__(self, *labels: int) -> None:
-        self._set(labels=_labels(labels))
+        self._set(labels=checked_labels(labels))
 
     @classmethod
     def _from(cls, values: Mapping[str, Any]) -> Self:
@@ -166,8 +164,8 @@ class Add(_Edit):
     over: bool = False
 
     def __post_init__(self) -> None:
-        label = None if self.label is None else _label(self.label)
-        self._set(label=label, material=_material(self.material), over=bool(self.over))
+        label = None if self.label is None else checked_label(self.label)
+        self._set(label=label, material=checked_material(self.material), over=bool(self.over))
 
     @classmethod
     def _from(cls, values: Mapping[str, Any]) -> Self:
@@ -190,7 +188,7 @@ class Paint(_Edit):
     labels: tuple[int, ...]
 
     def __post_init__(self) -> None:
-        labels = tuple(0 if value == 0 else _label(value) for value in self.labels)
+        labels = tuple(0 if value == 0 else checked_label(value) for value in self.labels)
         self._set(masks=tuple(self.masks), labels=labels)
         if not self.masks or len(self.masks) != len(self.labels):
             raise SamStarError("Painting needs one label for each mask, and one mask or more.")
@@ -208,7 +206,7 @@ class Relabel(_Edit):
     to: int
 
     def __post_init__(self) -> None:
-        self._set(label=_label(self.label), to=_label(self.to))
+        self._set(label=checked_label(self.label), to=checked_label(self.to))
 
 
 @dataclass(frozen=True, init=False)
@@ -219,7 +217,7 @@ class SetMaterial(_Edit):
     material: int
 
     def __init__(self, labels: int | Iterable[int], material: int) -> None:
-        self._set(labels=_labels(labels), material=_material(material))
+        self._set(labels=checked_labels(labels), material=checked_material(material))
 
 
 @dataclass(frozen=True, init=False)
@@ -231,12 +229,32 @@ class SetMaterials(_Edit):
 
     def __init__(self, materials: Mapping[int, int]) -> None:
         self._set(
-            labels=_labels(materials), materials=tuple(_material(m) for m in materials.values())
+            labels=checked_labels(materials),
+            materials=tuple(checked_material(m) for m in materials.values()),
         )
 
     @classmethod
     def _from(cls, values: Mapping[str, Any]) -> Self:
         return cls(dict(zip(values["labels"], values["materials"], strict=True)))
+
+
+@dataclass(frozen=True)
+class NameMaterial(_Edit):
+    """Say how a material is called.
+
+    Parameters
+    ----------
+    material : int
+        From 1; objects that are undecided, 0, have no name.
+    name : str
+        One line of at most 100 characters; empty takes the name back.
+    """
+
+    material: int
+    name: str
+
+    def __post_init__(self) -> None:
+        self._set(material=checked_material(self.material, least=1), name=checked_name(self.name))
 
 
 @dataclass(frozen=True, init=False)
@@ -249,11 +267,20 @@ class SetStatus(_Edit):
     def __init__(self, labels: int | Iterable[int], status: Status) -> None:
         if status not in get_args(Status):
             raise SamStarError(f"'{status}' is none of {', '.join(get_args(Status))}.")
-        self._set(labels=_labels(labels), status=status)
+        self._set(labels=checked_labels(labels), status=status)
 
 
 Edit: TypeAlias = (
-    Merge | Split | Delete | Add | Paint | Relabel | SetMaterial | SetMaterials | SetStatus
+    Merge
+    | Split
+    | Delete
+    | Add
+    | Paint
+    | Relabel
+    | SetMaterial
+    | SetMaterials
+    | NameMaterial
+    | SetStatus
 )
 
 _KINDS: dict[str, type[Edit]] = {kind.__name__: kind for kind in get_args(Edit)}
@@ -272,47 +299,6 @@ def edit_from_record(record: Mapping[str, Any]) -> Edit:
         return _KINDS[values.pop("edit")]._from(values)
     except (KeyError, TypeError, ValueError) as err:
         raise SamStarError("This is not a correction that this napari-samstar knows.") from err
-
-
-def _label(value: Any) -> int:
-    try:
-        label = operator.index(value)
-    except TypeError as err:
-        raise SamStarError(f"{value!r} is not the number of a segment.") from err
-    if not 1 <= label <= MOST_LABEL:
-        raise SamStarError(
-            f"{label} cannot be the number of a segment: they go from 1 to {MOST_LABEL}, "
-            "and 0 is the background."
-        )
-    return label
-
-
-def _labels(values: int | Iterable[int]) -> tuple[int, ...]:
-    several = values if isinstance(values, Iterable) else (values,)
-    labels = tuple(dict.fromkeys(_label(value) for value in several))
-    if not labels:
-        raise SamStarError("No segment was chosen: choose one or several first.")
-    return labels
-
-
-def _material(value: Any) -> int:
-    try:
-        material = operator.index(value)
-    except TypeError as err:
-        raise SamStarError(f"{value!r} is not the number of a material.") from err
-    if not 0 <= material <= MOST_LABEL:
-        raise SamStarError(f"{material} cannot be the number of a material: they count from 1.")
-    return material
-
-
-def _points(values: Iterable[Iterable[float]]) -> tuple[Point, ...]:
-    points = []
-    for value in values:
-        x, y = (float(v) for v in value)
-        if not (math.isfinite(x) and math.isfinite(y) and max(abs(x), abs(y)) <= _FAR):
-            raise SamStarError(f"The point ({x:g}, {y:g}) px lies far outside the image.")
-        points.append((x, y))
-    return tuple(points)
 
 
 def _plain(value: Any) -> Any:

@@ -43,15 +43,18 @@ class Snapshot:
         A copy.
     materials : mapping of label to int
         A copy.
+    names : mapping of material to str
+        How materials are called.
     """
 
     labels: NDArray[np.int32]
     materials: Mapping[int, int]
+    names: Mapping[int, str]
 
     @classmethod
     def of(cls, corrections: Corrections) -> Snapshot:
         """Copy what there is now."""
-        return cls(corrections.labels.copy(), corrections.materials)
+        return cls(corrections.labels.copy(), corrections.materials, corrections.names)
 
 
 def begin_steps(state: ImageState) -> _Changes:
@@ -60,7 +63,8 @@ def begin_steps(state: ImageState) -> _Changes:
         raise SamStarError("There is nothing to correct yet: press Segment first.")
     yield Progress("opening", 0, 1)
     # kept from now on: what is corrected knows no masks any more
-    return {"corrections": begin(state.result), "sureness": sureness_of(state)}
+    made = begin(state.result, names=state.material_names)
+    return {"corrections": made, "sureness": sureness_of(state)}
 
 
 def measure(state: ImageState, now: Snapshot) -> _Changes:
@@ -94,7 +98,7 @@ def export(
     if result is None or not _is_of(result.segmentation, now):
         changes = yield from measure(state, now)
         state = replace(state, result=changes["result"])
-    return (yield from steps.export(state, folder))
+    return (yield from steps.export(replace(state, material_names=now.names), folder))
 
 
 def _is_of(segmentation: Segmentation, now: Snapshot) -> bool:

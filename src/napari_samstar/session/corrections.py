@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_samstar.edits.delta import Delta, Segment, segment_table
+from napari_samstar.edits.delta import Delta, Names, Segment, segment_table
 from napari_samstar.edits.history import Editor
 from napari_samstar.edits.journal import Journal
 from napari_samstar.edits.patch import painted
@@ -79,6 +79,11 @@ class Corrections:
     def materials(self) -> dict[int, int]:
         """Material of each segment that has one."""
         return {k: row.material for k, row in self._editor.table.items() if row.material}
+
+    @property
+    def names(self) -> Names:
+        """Names of materials that somebody named; replaced, never changed."""
+        return self._editor.names
 
     @property
     def confidence(self) -> dict[int, float]:
@@ -203,7 +208,7 @@ class Corrections:
         return delta
 
 
-def begin(result: RunResult, folder: Path | None = None) -> Corrections:
+def begin(result: RunResult, folder: Path | None = None, names: Names | None = None) -> Corrections:
     """Begin to correct a result; any thread.
 
     Parameters
@@ -212,6 +217,8 @@ def begin(result: RunResult, folder: Path | None = None) -> Corrections:
         What was found.
     folder : Path, optional
         Where journals lie; by default the user's.
+    names : mapping of material to str, optional
+        How materials are called already.
     """
     from napari_samstar.session.doubt import confidences
 
@@ -225,10 +232,11 @@ def begin(result: RunResult, folder: Path | None = None) -> Corrections:
     }
     image = ImageRecord.of(result.segmentation.micrograph)
     try:
-        editor, journal = start(folder or journals_folder(), labels, image, table, context)
+        editor, journal = start(folder or journals_folder(), labels, image, table, context, names)
     except SamStarError as err:
         notice = f"Corrections cannot be kept on disk, so export them before you close: {err}"
-        return Corrections(Editor(labels, table), None, confidence, notice)
+        editor = Editor(labels, table, names=names)
+        return Corrections(editor, None, confidence, notice)
     return Corrections(editor, journal, confidence)
 
 

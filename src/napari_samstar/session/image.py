@@ -98,7 +98,7 @@ class ImageState:
     prompts_from : tuple
         The inputs that `prompter` was made from.
     material_names : mapping of int to str
-        As the user calls them.
+        As the user calls them, but for corrections, which have their own; see `names_of`.
     sureness : Sureness or None
         What was found with the materials.
     """
@@ -168,7 +168,8 @@ class OpenImage:
         """Replace fields of the state; what stays equal is not told of.
 
         With a new `front` comes the candidate of it that is shown, where none is given. Corrections
-        belong to one result: with another they end, unless they come with it.
+        belong to one result: with another they end, unless they come with it, and leave the names
+        of materials behind.
         """
         if changes.get("front") is not None and "candidate" not in changes:
             changes |= self._shown_on(changes["front"])
@@ -178,6 +179,8 @@ class OpenImage:
             changes.setdefault("corrections", None)
             changes.setdefault("sureness", None)
         before = self.state.corrections
+        if before is not None and changes.get("corrections", before) is None:
+            changes.setdefault("material_names", before.names)
         names = {f.name for f in fields(ImageState)}
         if not changes.keys() <= names:
             raise TypeError(f"An image has no {sorted(changes.keys() - names)}.")

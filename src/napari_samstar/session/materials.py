@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_samstar.edits.values import SetMaterial, SetMaterials
+from napari_samstar.edits.values import NameMaterial, SetMaterial, SetMaterials
 
 if TYPE_CHECKING:
     from napari_samstar.session.corrections import Corrections
@@ -25,6 +25,8 @@ __all__ = [
     "material_rows",
     "materials_now",
     "name_of",
+    "names_of",
+    "naming",
     "one_material",
     "sureness_of",
 ]
@@ -88,7 +90,19 @@ def name_of(state: ImageState, material: int) -> str:
     usual = "undecided" if material == 0 else f"material {material}"
     if known is not None and material and material == known.background:
         usual = "background"
-    return state.material_names.get(material, usual)
+    return names_of(state).get(material, usual)
+
+
+def names_of(state: ImageState) -> Mapping[int, str]:
+    """Return the names that a person gave: those of the corrections, once they have begun."""
+    return state.material_names if state.corrections is None else state.corrections.names
+
+
+def naming(state: ImageState, material: int, name: str) -> NameMaterial | None:
+    """Call a material by another name, empty for its usual one; None where it is called so."""
+    edit = NameMaterial(material, name)
+    same = edit.name in (names_of(state).get(material, ""), name_of(state, material))
+    return None if same else edit
 
 
 def material_rows(state: ImageState) -> list[MaterialRow]:

@@ -1,0 +1,84 @@
+"""Parts of corrections, checked as they are made: numbers, names, points."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Iterable
+from typing import Any, TypeAlias
+
+from napari_samstar.types import SamStarError
+
+__all__ = [
+    "MOST_LABEL",
+    "Point",
+    "checked_label",
+    "checked_labels",
+    "checked_material",
+    "checked_name",
+    "checked_points",
+]
+
+#: Largest number of a segment: the next one still fits a label image of 32 bits.
+MOST_LABEL = 2**31 - 2
+
+#: x, y in px; the center of the first pixel is 0, 0.
+Point: TypeAlias = tuple[float, float]
+
+_FAR = 1e6  # px; no picture is as wide
+_LONGEST = 100  # characters of a name
+
+
+def checked_label(value: Any) -> int:
+    """Return the number of a segment, or raise SamStarError."""
+    try:
+        label = operator.index(value)
+    except TypeError as err:
+        raise SamStarError(f"{value!r} is not the number of a segment.") from err
+    if not 1 <= label <= MOST_LABEL:
+        raise SamStarError(
+            f"{label} cannot be the number of a segment: they go from 1 to {MOST_LABEL}, "
+            "and 0 is the background."
+        )
+    return label
+
+
+def checked_labels(values: int | Iterable[int]) -> tuple[int, ...]:
+    """Return the numbers of one segment or several, each once, or raise SamStarError."""
+    several = values if isinstance(values, Iterable) else (values,)
+    labels = tuple(dict.fromkeys(checked_label(value) for value in several))
+    if not labels:
+        raise SamStarError("No segment was chosen: choose one or several first.")
+    return labels
+
+
+def checked_material(value: Any, least: int = 0) -> int:
+    """Return the number of a material, or raise SamStarError."""
+    try:
+        material = operator.index(value)
+    except TypeError as err:
+        raise SamStarError(f"{value!r} is not the number of a material.") from err
+    if not least <= material <= MOST_LABEL:
+        raise SamStarError(f"{material} cannot be the number of a material: they count from 1.")
+    return material
+
+
+def checked_points(values: Iterable[Iterable[float]]) -> tuple[Point, ...]:
+    """Return points in px, or raise SamStarError."""
+    points = []
+    for value in values:
+        x, y = (float(v) for v in value)
+        if not (math.isfinite(x) and math.isfinite(y) and max(abs(x), abs(y)) <= _FAR):
+            raise SamStarError(f"The point ({x:g}, {y:g}) px lies far outside the image.")
+        points.append((x, y))
+    return tuple(points)
+
+
+def checked_name(value: Any) -> str:
+    """Return a name as one line of printable text, or raise SamStarError."""
+    if not isinstance(value, str):
+        raise SamStarError(f"{value!r} is not a name.")
+    name = "".join(c for c in " ".join(value.split()) if c.isprintable())
+    if len(name) > _LONGEST:
+        raise SamStarError(f"A name has at most {_LONGEST} characters, not {len(name)}.")
+    return name
