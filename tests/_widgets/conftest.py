@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 from napari.utils.notifications import Notification, notification_manager
-from tests.waiting import wait
+from qtpy.QtCore import QObject
+from tests.waiting import until, wait
 
 from napari_samstar._widgets.context import Context, context_of
+from napari_samstar._widgets.job_runner import JobRunner
 from napari_samstar.session.tools import NO_MODEL
 from napari_samstar.settings import Prior
 
@@ -81,3 +83,12 @@ def told() -> Iterator[list[str]]:
     notification_manager.notification_ready.connect(keep)
     yield sentences
     notification_manager.notification_ready.disconnect(keep)
+
+
+@pytest.fixture
+def runner(qtbot: Any) -> Iterator[JobRunner]:
+    parent = QObject()
+    runner = JobRunner(parent)
+    yield runner
+    runner.stop()
+    until(qtbot, lambda: not runner.busy)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QObject
 
 from napari_samstar._widgets.context import Context
-from napari_samstar._widgets.jobs import JobRunner
+from napari_samstar._widgets.job_runner import JobRunner
 from napari_samstar.session import OpenImage
 from napari_samstar.session.tools import NO_MODEL
 

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject
 
-from napari_samstar._widgets.collecting import let_go
+from napari_samstar._widgets.collecting import Collecting
 from napari_samstar._widgets.correcting import Correcting
 from napari_samstar._widgets.images import ImageWatcher
-from napari_samstar._widgets.jobs import JobRunner, Steps
+from napari_samstar._widgets.job import Steps
+from napari_samstar._widgets.job_runner import JobRunner
 from napari_samstar._widgets.layers import compile_colors
 from napari_samstar._widgets.outputs import Outputs
 from napari_samstar._widgets.qt import Signal
@@ -73,9 +74,10 @@ class Context(QObject):
         self.is_closed = False
         self._headlines: dict[int, tuple[weakref.ref[RunResult], str]] = {}
         self.session = Session()
-        self.jobs = JobRunner(self)
+        self._collecting = Collecting()
+        self.jobs = JobRunner(self, self._collecting)
         #: For what takes a moment and is asked for often; the latest wins.
-        self.quick_jobs = JobRunner(self)
+        self.quick_jobs = JobRunner(self, self._collecting)
         self.session.activated.connect(self._on_activated)
         self.session.changed.connect(self._on_changed)
         self.session.closed.connect(self._on_closed)
@@ -154,7 +156,7 @@ class Context(QObject):
             self.quick_jobs.stop()
             self.correcting.close()
             self.session.clear()
-            let_go()
+            self._collecting.let_go()
 
     def _on_activated(self, image: OpenImage | None) -> None:
         if image is not None:

@@ -6,7 +6,8 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout, QWidget
 from superqt import QElidingLabel
 
-from napari_samstar._widgets.jobs import JobRunner, JobStatus
+from napari_samstar._widgets.job_runner import JobRunner
+from napari_samstar._widgets.job_status import JobStatus
 
 __all__ = ["JobBar", "duration"]
 

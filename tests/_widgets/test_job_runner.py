@@ -1,62 +1,20 @@
-"""Jobs: what a window is told, how they stop, what is said when they fail."""
+"""Jobs of a window: what it is told, how they stop, what is said when they fail."""
 
 from __future__ import annotations
 
 import gc
 import threading
-from collections.abc import Generator, Iterator
 from typing import Any
 
 import numpy as np
 import pytest
-from napari.utils.notifications import Notification, notification_manager
 from qtpy.QtCore import QObject
+from tests._widgets.steps import Gate, iter_of
 from tests.waiting import until
 
-from napari_samstar._widgets.collecting import without_full_collections
-from napari_samstar._widgets.job_bar import JobBar, duration
-from napari_samstar._widgets.jobs import Job, JobRunner, JobStatus
+from napari_samstar._widgets.job_runner import JobRunner
+from napari_samstar._widgets.job_status import JobStatus
 from napari_samstar.types import Progress, SamStarError
-
-
-@pytest.fixture
-def runner(qtbot: Any) -> Iterator[JobRunner]:
-    parent = QObject()
-    runner = JobRunner(parent)
-    yield runner
-    runner.stop()
-    until(qtbot, lambda: not runner.busy)
-
-
-@pytest.fixture
-def told() -> Iterator[list[str]]:
-    """Sentences that the user was shown."""
-    sentences: list[str] = []
-
-    def keep(notification: Notification) -> None:
-        sentences.append(notification.message)
-
-    notification_manager.notification_ready.connect(keep)
-    yield sentences
-    notification_manager.notification_ready.disconnect(keep)
-
-
-class Gate:
-    """Steps that wait until they are let go, so that tests need not sleep."""
-
-    def __init__(self) -> None:
-        self.go = threading.Event()
-        self.closed_in: int | None = None
-        self.steps_done = 0
-
-    def steps(self) -> Iterator[Any]:
-        try:
-            while True:
-                yield Progress("decoding", self.steps_done, 10)
-                self.go.wait(10)
-                self.steps_done += 1
-        finally:
-            self.closed_in = threading.get_ident()
 
 
 def test_events_and_the_value_arrive_in_the_thread_of_the_window(
@@ -176,11 +134,6 @@ def test_the_latest_of_what_is_asked_for_often_wins(runner: JobRunner, qtbot: An
     assert values == ["kept", "other"]
 
 
-def iter_of(value: Any) -> Any:
-    yield Progress("drawing", 0, 1)
-    return value
-
-
 def test_the_answer_for_what_is_gone_is_dropped(runner: JobRunner, qtbot: Any) -> None:
     gate, values, owner = Gate(), [], object()
     runner.start("Preparing", gate.steps(), done=values.append, owner=owner)
@@ -203,35 +156,6 @@ def test_a_runner_that_goes_stops_its_job(qtbot: Any) -> None:
     gate.go.set()
     job.join()
     assert gate.closed_in is not None
-
-
-def test_progress_that_nobody_looked_at_is_not_kept() -> None:
-    job = Job(Progress("decoding", k, 5) for k in range(5))
-    job.start()
-    job.join()
-    (newest,) = job.take()
-    assert newest.done == 4
-
-
-def test_the_bar_says_what_is_done_and_for_how_long(runner: JobRunner, qtbot: Any) -> None:
-    bar = JobBar(runner)
-    qtbot.addWidget(bar)
-    assert bar.isHidden()
-    runner.status.emit(JobStatus("Preparing film", Progress("decoding", 2, 10), 33.0))
-    assert not bar.isHidden()
-    assert "Preparing film: decoding" in bar._label.text()
-    assert "about 35 s left" in bar._label.text()
-    assert (bar._bar.value(), bar._bar.maximum()) == (2, 10)
-    runner.status.emit(None)
-    assert bar.isHidden()
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0.2, "about 1 s"), (43, "about 45 s"), (200, "about 3 min"), (6000, "about 1.7 h")],
-)
-def test_times_are_said_as_one_would(seconds: float, text: str) -> None:
-    assert duration(seconds) == text
 
 
 def test_numbers_of_numpy_pass_through(runner: JobRunner, qtbot: Any) -> None:
@@ -262,19 +186,3 @@ def test_a_job_that_rests_takes_no_step_and_goes_on_or_stops(runner: JobRunner, 
     assert not runner.paused
     assert job.join(10)
     assert gate.closed_in is not None
-
-
-def test_while_jobs_run_python_makes_no_full_collection(runner: JobRunner, qtbot: Any) -> None:
-    usual = gc.get_threshold()
-    seen: list[int] = []
-
-    def steps() -> Generator[Progress, None, None]:
-        seen.append(gc.get_threshold()[2])
-        yield Progress("working", 0, 1)
-
-    with without_full_collections():
-        runner.start("Working", steps())
-        qtbot.waitUntil(lambda: not runner.busy)
-        assert gc.get_threshold() != usual, "one of two has ended"
-    assert seen[0] > 100 * usual[2]
-    qtbot.waitUntil(lambda: gc.get_threshold() == usual)
