@@ -51,6 +51,14 @@ def test_window_is_placed_in_its_frame(
     assert np.array_equal(placed.window(0, (x, y, x + w - 1, y + h - 1)), window)
 
 
+@given(masks, st.integers(0, 10**6))
+def test_a_mask_holds_the_pixels_that_it_shows(stack: NDArray[np.bool_], place: int) -> None:
+    runs = MaskRuns.from_dense(stack, stack.shape[1:])
+    y, x = np.divmod(place % stack[0].size, stack.shape[2])
+    rows = np.arange(len(stack))[::-1]
+    assert runs.hold(rows, y, x).tolist() == stack[::-1, y, x].tolist()
+
+
 def test_later_masks_are_painted_on_top() -> None:
     large, small = np.ones((4, 4), bool), np.zeros((4, 4), bool)
     small[1, 1] = True

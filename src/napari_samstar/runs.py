@@ -201,6 +201,19 @@ def _differ(counts: Any, offsets: Any, others: Any, other_offsets: Any) -> NDArr
     return out
 
 
+@njit(cache=True, nogil=True)
+def _hold(counts: Any, offsets: Any, rows: Any, position: int) -> NDArray[np.bool_]:
+    out = np.zeros(rows.size, np.bool_)
+    for k in range(rows.size):
+        end = np.int64(0)
+        for r in range(offsets[rows[k]], offsets[rows[k] + 1]):
+            end += counts[r]
+            if end > position:
+                out[k] = (r - offsets[rows[k]]) % 2 == 1
+                break
+    return out
+
+
 @dataclass(frozen=True)
 class MaskRuns:
     """N binary masks of one (H, W) frame as run lengths.
@@ -292,6 +305,11 @@ class MaskRuns:
         canvas = np.zeros((y1 - y0 + 1, x1 - x0 + 1), np.bool_)
         _paint(self.row(index), self.shape[0], y0, x0, canvas, True)
         return canvas
+
+    def hold(self, rows: NDArray[np.intp], y: int, x: int) -> NDArray[np.bool_]:
+        """Whether each of the masks `rows` holds the pixel in row `y` and column `x`, (K,)."""
+        position = int(x) * self.shape[0] + int(y)
+        return np.asarray(_hold(self.counts, self.offsets, np.asarray(rows, np.int64), position))
 
     def paint(
         self, order: NDArray[np.intp], values: NDArray[np.int32] | None = None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from qtpy.QtCore import QSize
+from qtpy.QtCore import QSize, QTimer
 
 from napari_samstar._widgets.answers import Answers
 from napari_samstar._widgets.correct_keys import KEYS, key_table
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 __all__ = ["CorrectDock"]
 
+_LATE_MS = 150  # after a click
+
 
 class CorrectDock(Dock):
     """Corrects the objects; each correction is on disk before it is on the screen."""
@@ -42,8 +44,14 @@ class CorrectDock(Dock):
         self._hand = Hand()
         self._marks = Marks(self.context)
         self._answers = Answers(self.context, self, self._say)
+        # the mark of a click is drawn with its answer, if that comes soon: one drawing, not two
+        self._late = QTimer(self)
+        self._late.setSingleShot(True)
+        self._late.setInterval(_LATE_MS)
+        self._late.timeout.connect(self._draw_present)
         self._unwatch: Callable[[], None] | None = None
         self._panning = False
+        self._to_draw: bool | None = None  # while an edit is made: whether something has changed
         self._worked_on: OpenImage | None = None
         keys = {key: action for key, action, _ in KEYS}
         self._keys = LayerKeys(keys, self.press, self._hold)
@@ -143,9 +151,9 @@ class CorrectDock(Dock):
         self._say("")
         places = self.context.outputs.places(image, line)
         self._do(image, lambda corrections: self._hand.draw(corrections, places))
+        self._draw(image)
         if self._hand.tool == "add" and not self._hand.clicks.empty:
             self._ask(image)
-        self._draw(image)
 
     def showEvent(self, event: Any) -> None:
         """Take clicks and keys while the page is seen."""
@@ -194,9 +202,14 @@ class CorrectDock(Dock):
         return self._hand.delete(pointed)
 
     def _do(self, image: OpenImage, make: Callable[[Corrections], Edit | None]) -> Edit | None:
-        edit = self.context.correcting.do(image, make)
+        self._to_draw = False  # drawn once, when the hand has put down what it held
+        try:
+            edit = self.context.correcting.do(image, make)
+        finally:
+            changed, self._to_draw = self._to_draw, None
         if edit is not None:
             self._hand.drop()
+        if edit is not None or changed:
             self._draw(image)
         return edit
 
@@ -230,7 +243,7 @@ class CorrectDock(Dock):
         self._draw(image)
 
     def _ask(self, image: OpenImage) -> None:
-        self._draw(image)
+        self._late.start()
         self._answers.ask(
             image,
             lambda: self._hand.clicks,
@@ -245,8 +258,14 @@ class CorrectDock(Dock):
 
     # drawing
 
+    def _draw_present(self) -> None:
+        image = self.image
+        if image is not None:
+            self._draw(image)
+
     def _draw(self, image: OpenImage, line: NDArray[np.float64] | None = None) -> None:
         corrections, hand = image.state.corrections, self._hand
+        self._late.stop()
         if self._unwatch is None or corrections is None:
             return
         chosen = []
@@ -284,7 +303,10 @@ class CorrectDock(Dock):
             self._hand.keep(image.state.corrections)
             if self._unwatch is not None:
                 self._keys.bind(self.context.outputs.layer(image, OBJECTS))
-                self._draw(image)
+                if self._to_draw is None:
+                    self._draw(image)
+                else:
+                    self._to_draw = True
             self._show_state()
 
     def _enter(self, image: OpenImage) -> None:

@@ -287,10 +287,11 @@ def _regions_at(clicks: Clicks, proposals: Proposals | None) -> Suggestion | Non
         near = (boxes[:, 0] <= column) & (column <= boxes[:, 2])
         near &= (boxes[:, 1] <= row) & (row <= boxes[:, 3])
         holds = np.zeros(len(proposals), np.bool_)
-        for index in np.flatnonzero(near & fits):
-            holds[index] = proposals.runs.window(int(index), (column, row, column, row))[0, 0]
+        some = np.flatnonzero(near & fits)
+        holds[some] = proposals.runs.hold(some, row, column)
         fits &= holds if wanted else ~holds
-    rows = np.flatnonzero(fits & (proposals.runs.areas() < 0.5 * np.prod(proposals.shape)))
+    rows = np.flatnonzero(fits)
+    rows = rows[proposals.runs.take(rows).areas() < 0.5 * np.prod(proposals.shape)]
     if not rows.size:
         return None
     rows = rows[np.argsort(-scores[rows], kind="stable")][:_CANDIDATES]
