@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Answers"]
 
+_POLL_MS = 5  # somebody waits for the mask
+
 
 class Answers(QObject):
     """Asks the network or the regions what clicks mean; the latest clicks win.
@@ -35,7 +37,7 @@ class Answers(QObject):
         super().__init__(parent)
         self._context = context
         self._say = say
-        self.jobs = JobRunner(self)
+        self.jobs = JobRunner(self, poll_ms=_POLL_MS)
 
     def ask(
         self,

@@ -25,8 +25,7 @@ __all__ = ["JobRunner"]
 
 _LOG = logging.getLogger(__name__)
 
-#: The window looks at a running job this often, ms.
-POLL_MS = 40
+_POLL_MS = 40  # between two looks at a running job
 
 
 @dataclass
@@ -48,6 +47,8 @@ class JobRunner(QObject):
         With it the runner ends, and asks its job to stop.
     collecting : Collecting, optional
         What keeps full garbage collections away while jobs run; shared by the runners of a viewer.
+    poll_ms : int
+        How often the window looks at a running job; more often where somebody waits for an answer.
     """
 
     #: A `JobStatus` while a job runs; None when it has ended.
@@ -57,7 +58,12 @@ class JobRunner(QObject):
     #: Whether the running job rests.
     paused_changed = Signal(bool)
 
-    def __init__(self, parent: QObject | None = None, collecting: Collecting | None = None) -> None:
+    def __init__(
+        self,
+        parent: QObject | None = None,
+        collecting: Collecting | None = None,
+        poll_ms: int = _POLL_MS,
+    ) -> None:
         super().__init__(parent)
         self._running: _Running | None = None
         self._waiting: dict[str, tuple[Any, Callable[[], None]]] = {}
@@ -67,7 +73,7 @@ class JobRunner(QObject):
         self._jobs: list[Job] = []
         weakref.finalize(self, _stop_all, self._jobs)
         self._timer = QTimer(self)
-        self._timer.setInterval(POLL_MS)
+        self._timer.setInterval(poll_ms)
         self._timer.timeout.connect(self._poll)
 
     @property
