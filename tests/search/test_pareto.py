@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from napari_samstar.search.hypervolume import hypervolume
+from napari_samstar.search.hypervolume import hypervolume, most_needed, shares
 from napari_samstar.search.pareto import Candidate, Front, non_dominated
 from napari_samstar.search.study import Study
 from napari_samstar.settings import SearchSettings
@@ -149,12 +149,33 @@ def test_moving_importances_evaluates_nothing():
         counted.append(genes)
         return evaluate(genes)
 
-    study = Study(space, SearchSettings(budget=500, patience=0), objectives=list("abcdef"))
+    study = Study(space, SearchSettings(budget=800, patience=0), objectives=list("abcdef"))
     for _ in study.steps(counting):
         pass
     front = study.front()
     assert len(front) >= 200
     done = len(counted)
     moved = [front.preferred({o: w}) for o in "abcdef" for w in np.geomspace(0.01, 100, 40)]
-    assert len(counted) == done == 500
+    assert len(counted) == done == 800
     assert len({c.index for c in moved}) > 6
+
+
+def test_twins_share_what_they_command_and_one_of_them_goes_first():
+    rewards = np.array([[0.9, 0.1], [0.5, 0.5], [0.5, 0.5], [0.1, 0.9], [0.4, 0.4]])
+    share = shares(rewards)
+    assert share[1] == share[2]
+    assert share[4] < share[1] < min(share[0], share[3])
+    assert most_needed(rewards, 5).tolist() == [0, 1, 2, 3, 4]
+    kept = most_needed(rewards, 3)
+    assert {0, 3} < set(kept.tolist())
+    assert len({1, 2} & set(kept.tolist())) == 1
+    assert most_needed(rewards, 0).size == 0
+
+
+def test_who_is_most_needed_is_who_leaves_the_most_hypervolume():
+    rewards = np.random.default_rng(3).random((14, 4))
+    kept = hypervolume(rewards[most_needed(rewards, 5)])
+    by_chance = [
+        hypervolume(rewards[np.random.default_rng(k).permutation(14)[:5]]) for k in range(30)
+    ]
+    assert kept > np.percentile(by_chance, 95)

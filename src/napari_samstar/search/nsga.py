@@ -1,8 +1,7 @@
-"""The genetic search: pymoo's NSGA-II over mixed variables, NSGA-III above three objectives."""
+"""The genetic search: pymoo's NSGA-II over mixed variables, for many objectives by hypervolume."""
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_samstar.search.hypervolume import most_needed, shares
 from napari_samstar.search.space import Gene, Space, distinct
 
 __all__ = ["nsga"]
@@ -33,9 +33,12 @@ def nsga(
 
     The first generation, of seeds and a Latin hypercube, is four times the others.
 
-    Survivors are chosen by rank and crowding distance (NSGA-II: Deb et al., IEEE Trans. Evol.
-    Comput. 6, 182-197 (2002)), above three objectives by reference directions (NSGA-III: Deb and
-    Jain, IEEE Trans. Evol. Comput. 18, 577-601 (2014)). Nothing is asked for twice.
+    Survivors are chosen by rank, among the last rank that fits by crowding distance (NSGA-II: Deb
+    et al., IEEE Trans. Evol. Comput. 6, 182-197 (2002)). Above three objectives, where most
+    candidates are of the first rank and crowding says little, it is by what each adds to the
+    hypervolume (HypE: Bader and Zitzler, Evol. Comput. 19, 45-76 (2011)), and so are parents. Of a
+    few hundred candidates that finds more than the reference directions of NSGA-III. Nothing is
+    asked for twice.
 
     Parameters
     ----------
@@ -80,9 +83,9 @@ def nsga(
             pop_size=population,
             n_offsprings=population,
             sampling=individuals(first),
-            mating=_mating(space, unique, by_rank=n_objectives <= 3),
+            mating=_mating(space, unique, _lonelier if n_objectives <= 3 else _more_needed),
             eliminate_duplicates=unique,
-            survival=_survival(n_objectives, population),
+            survival=_survival(n_objectives),
             seed=seed,
             advance_after_initial_infill=True,  # ranks the first generation, for the tournament
         )
@@ -140,14 +143,13 @@ def _genes(space: Space, individual: Any) -> dict[str, Any]:
     return known
 
 
-def _mating(space: Space, unique: Any, *, by_rank: bool) -> Any:
+def _mating(space: Space, unique: Any, better: Callable[..., NDArray[np.int64]]) -> Any:
     from pymoo.core.mixed import MixedVariableMating
     from pymoo.core.variable import Choice, Real
     from pymoo.operators.crossover.sbx import SBX
     from pymoo.operators.crossover.ux import UX
     from pymoo.operators.mutation.pm import PM
     from pymoo.operators.mutation.rm import ChoiceRandomMutation
-    from pymoo.operators.selection.rnd import RandomSelection
     from pymoo.operators.selection.tournament import TournamentSelection
 
     # pymoo mutates each kind of variable by itself; the chance must count all genes
@@ -155,14 +157,14 @@ def _mating(space: Space, unique: Any, *, by_rank: bool) -> Any:
     # crossing most numbers (prob_var, pymoo's default is half) and a small population gain most
     # where a few hundred candidates must do
     return MixedVariableMating(
-        selection=TournamentSelection(func_comp=_tournament) if by_rank else RandomSelection(),
+        selection=TournamentSelection(func_comp=better),
         crossover={Real: SBX(eta=15, prob=0.9, prob_var=0.9), Choice: UX()},
         mutation={Real: PM(eta=20, prob_var=chance), Choice: ChoiceRandomMutation(prob_var=chance)},
         eliminate_duplicates=unique,
     )
 
 
-def _tournament(population: Any, pairs: NDArray[np.int64], **_: Any) -> NDArray[np.int64]:
+def _lonelier(population: Any, pairs: NDArray[np.int64], **_: Any) -> NDArray[np.int64]:
     """Of each two, the one of lower rank; of equal rank, the lonelier."""
     rank, crowding = population.get("rank"), population.get("crowding")
     a, b = pairs[:, 0], pairs[:, 1]
@@ -170,34 +172,38 @@ def _tournament(population: Any, pairs: NDArray[np.int64], **_: Any) -> NDArray[
     return np.where(second, b, a)[:, None]
 
 
-def _survival(n_objectives: int, population: int) -> Any:
-    if n_objectives <= 3:
-        from pymoo.operators.survival.rank_and_crowding import RankAndCrowding
-
-        return RankAndCrowding()
-    from pymoo.algorithms.moo.nsga3 import ReferenceDirectionSurvival
-
-    return ReferenceDirectionSurvival(_directions(n_objectives, population))
+def _more_needed(population: Any, pairs: NDArray[np.int64], **_: Any) -> NDArray[np.int64]:
+    """Of each two, the one with the larger share of the hypervolume."""
+    share = shares(1.0 - population.get("F"))
+    a, b = pairs[:, 0], pairs[:, 1]
+    return np.where(share[b] > share[a], b, a)[:, None]
 
 
-def _directions(n_objectives: int, population: int) -> NDArray[np.float64]:
-    """Spread the most reference directions over the simplex that half of `population` can follow.
+def _survival(n_objectives: int) -> Any:
+    from pymoo.core.survival import Survival
+    from pymoo.operators.survival.rank_and_crowding import RankAndCrowding
+    from pymoo.util.nds.non_dominated_sorting import NonDominatedSorting
 
-    Of many objectives that is one direction each, which asks for extremes alone: then, as Deb and
-    Jain advise, a second layer lies halfway to the center, and one direction is the center itself.
-    """
-    from pymoo.util.ref_dirs import get_reference_directions
+    class ByHypervolume(Survival):  # type: ignore[misc]
+        """Keeps whole ranks, and of the last one those that the hypervolume needs most."""
 
-    partitions = 1
-    while math.comb(partitions + n_objectives, n_objectives - 1) <= population // 2:
-        partitions += 1
-    outer = get_reference_directions("das-dennis", n_objectives, n_partitions=partitions)
-    directions = np.asarray(outer, np.float64)
-    center = np.full((1, n_objectives), 1 / n_objectives)
-    inner = np.concatenate([(np.eye(n_objectives) + center) / 2, center])
-    if len(directions) + len(inner) > population:
-        return directions
-    return np.concatenate([directions, inner])
+        def __init__(self) -> None:
+            super().__init__(filter_infeasible=False)
+
+        def _do(
+            self, problem: Any, pop: Any, *args: Any, n_survive: int | None = None, **_: Any
+        ) -> Any:
+            losses = pop.get("F")
+            room = len(pop) if n_survive is None else n_survive
+            kept: list[int] = []
+            for rank in NonDominatedSorting().do(losses, n_stop_if_ranked=room):
+                left = room - len(kept)
+                if len(rank) > left:
+                    rank = rank[most_needed(1.0 - losses[rank], left)]
+                kept.extend(rank)
+            return pop[kept]
+
+    return RankAndCrowding() if n_objectives <= 3 else ByHypervolume()
 
 
 def _no_repetition(asked: set[Any], key: Callable[[Any], Any]) -> Any:
@@ -219,5 +225,5 @@ def _no_repetition(asked: set[Any], key: Callable[[Any], Any]) -> Any:
 
 
 def _quiet() -> warnings.catch_warnings[None]:
-    """Keep pymoo's changes of the warning filters (NSGA-III's) to itself."""
+    """Keep pymoo's changes of the warning filters to itself."""
     return warnings.catch_warnings()
