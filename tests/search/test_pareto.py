@@ -149,14 +149,14 @@ def test_moving_importances_evaluates_nothing():
         counted.append(genes)
         return evaluate(genes)
 
-    study = Study(space, SearchSettings(budget=800, patience=0), objectives=list("abcdef"))
+    study = Study(space, SearchSettings(budget=1200, patience=0), objectives=list("abcdef"))
     for _ in study.steps(counting):
         pass
     front = study.front()
     assert len(front) >= 200
     done = len(counted)
     moved = [front.preferred({o: w}) for o in "abcdef" for w in np.geomspace(0.01, 100, 40)]
-    assert len(counted) == done == 800
+    assert len(counted) == done == 1200
     assert len({c.index for c in moved}) > 6
 
 
