@@ -46,6 +46,7 @@ LEVELS: dict[int, Level] = {
 }
 
 _STYLES = ("layers", "phases", "grains")
+_LEAST_GRAIN = 200  # px that one grain of each compound has at least
 
 
 def films(
@@ -222,14 +223,18 @@ def _grains(
     """Grains of a polycrystal of `count` compounds."""
     for _ in range(50):
         cells, _, _ = voronoi(rng, shape, min(shape) * rng.uniform(0.25, 0.5), 0.05)
-        present = np.unique(cells)
-        if present.size >= count:
+        present, sizes = np.unique(cells, return_counts=True)
+        segments = (np.searchsorted(present, cells) + 1).astype(np.int32)
+        material = np.arange(1, present.size + 1)  # so many compounds find no place
+        if present.size < count:
+            continue
+        material = np.concatenate(
+            [np.arange(1, count + 1), rng.integers(1, count + 1, present.size - count)]
+        )
+        rng.shuffle(material)
+        # a grain at the frame may be a few pixels, which are dropped
+        if np.unique(material[sizes >= _LEAST_GRAIN]).size == count:
             break
-    segments = (np.searchsorted(present, cells) + 1).astype(np.int32)
-    material = np.concatenate(
-        [np.arange(1, count + 1), rng.integers(1, count + 1, max(present.size - count, 0))]
-    )[: present.size]
-    rng.shuffle(material)
     return segments, material
 
 
