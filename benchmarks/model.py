@@ -170,6 +170,8 @@ def synthetic(predictor: SamPredictor, given: argparse.Namespace) -> str:
                 parts.append(of_image(predictor, image, truth, given.seed, given.clicks))
         if parts:
             rows.append(_row("kind", kind, parts))
+    if not rows:
+        return table(rows)
     mean = {k: float(np.mean([r[k] for r in rows])) for k in list(rows[0])[3:]}
     rows.append({"kind": "**mean of kinds**", "images": "", "objects": "", **mean})
     return table(rows)

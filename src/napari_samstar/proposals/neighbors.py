@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -50,7 +50,8 @@ class Neighbors:
         self, order: NDArray[np.int64], max_overlap: float, budget: float
     ) -> NDArray[np.bool_]:
         """Which of the rows `order`, best first, are kept; see `overlaps.keep`."""
-        blocks, choose = self._blocks, cast("Any", _keep)
+        blocks = self._blocks
+        choose: Any = _keep
         with self._lock:
             if self._others.nbytes + self._share.nbytes > _BYTES:
                 self._forget()
