@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from napari_samstar.proposals.columns import column
@@ -72,22 +73,54 @@ def score(proposals: Proposals, layer: RewardLayerSettings) -> NDArray[np.float3
     if layer.learned == 1:
         return quality(proposals, layer.prior)
     weights = np.array([getattr(layer, name) for name in _TERMS], np.float32)
-    physics = _terms(proposals, layer.prior.polarity) @ weights / max(float(weights.sum()), 1e-9)
-    predicted = np.clip(proposals.predicted_iou, 0, 1)
-    by_network = ~np.isnan(predicted)
-    scores = np.where(
-        by_network, layer.trust * predicted + (1 - layer.trust) * physics, physics
-    ).astype(np.float32)
-    scores *= 1 - layer.agreement * (1 - _confirmed(proposals))
-    if layer.learned > 0:
-        scores += np.float32(layer.learned) * (quality(proposals, layer.prior) - scores)
-    scores[~of_size(proposals, layer.prior)] = 0
+    blend: Any = _blend
+    scores: NDArray[np.float32] = blend(
+        _terms(proposals, layer.prior.polarity),
+        weights / max(float(weights.sum()), 1e-9),
+        proposals.predicted_iou,
+        _confirmed(proposals),
+        # without a share in the scores, quality need not be known
+        quality(proposals, layer.prior) if layer.learned > 0 else np.zeros(0, np.float32),
+        _of_size(proposals, layer.prior),
+        layer.trust,
+        layer.agreement,
+        layer.learned,
+    )
+    return scores
+
+
+@njit(cache=True, nogil=True)
+def _blend(
+    terms: Any,
+    weights: Any,
+    predicted_iou: Any,
+    confirmed: Any,
+    learned: Any,
+    of_size: Any,
+    trust: float,
+    agreement: float,
+    share: float,
+) -> Any:
+    """Score of every mask, in one pass: a search asks for it once a candidate; see `score`."""
+    scores = np.zeros(len(terms), np.float32)
+    for i in range(len(terms)):
+        if not of_size[i]:
+            continue
+        score = 0.0
+        for k in range(weights.size):
+            score += terms[i, k] * weights[k]
+        if not np.isnan(predicted_iou[i]):
+            score = trust * min(max(predicted_iou[i], 0.0), 1.0) + (1 - trust) * score
+        score *= 1 - agreement * (1 - confirmed[i])
+        if share > 0:
+            score += share * (learned[i] - score)
+        scores[i] = score
     return scores
 
 
 def expected_objects(proposals: Proposals, prior: Prior) -> float:
     """Sum of the squared `quality` of the best masks that do not overlap; memoized."""
-    key = ("expected_objects", prior.key())
+    key = ("expected_objects", prior)
     if key not in proposals.columns:
         worth = quality(proposals, prior)
         layer = RewardLayerSettings(prior=prior, threshold=_LEAST)
@@ -101,6 +134,15 @@ def _confirmed(proposals: Proposals) -> NDArray[np.float32]:
     """Largest IoU of each mask with one of the other kind, (N,); 1 where there is but one kind."""
     found = other_kind(proposals)
     return np.ones(len(proposals), np.float32) if found is None else found[0]
+
+
+def _of_size(proposals: Proposals, prior: Prior) -> NDArray[np.bool_]:
+    """Ask `of_size`, once."""
+    key = ("of_size", prior.diameter, prior.size_unit)
+    if key not in proposals.columns:
+        proposals.columns[key] = of_size(proposals, prior)
+    known: NDArray[np.bool_] = proposals.columns[key]
+    return known
 
 
 def _terms(proposals: Proposals, asked: str | None) -> NDArray[np.float32]:

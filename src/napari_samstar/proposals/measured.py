@@ -56,6 +56,7 @@ class MeasuredRows:
         self._rows = rows
         self._runs = runs
         self._changed = np.flatnonzero(changed) if changed is not None else np.zeros(0, np.int64)
+        self._columns: dict[str, NDArray[np.float32]] = {}
 
     def knowing(self, prior: Prior, first: Proposals | None = None) -> MeasuredRows:
         """Return the same masks, judged by what `prior` says; sizes in px.
@@ -113,16 +114,17 @@ class MeasuredRows:
         return share_image(self._proposals, made)
 
     def column(self, name: str) -> NDArray[np.float32]:
-        """One property of every mask, (K,); see `proposals.columns.column`."""
-        values = column(self._proposals, name)[self._rows]
-        if self._changed.size == 0:
-            return values
-        if name not in GRAY_NAMES:
-            values[self._changed] = column(self._anew, name)
-        elif self._regrayed[0].size:
-            which, table = self._regrayed
-            values[which] = column(table, name)
-        return values
+        """One property of every mask, (K,), read-only; see `proposals.columns.column`."""
+        if name not in self._columns:
+            values = column(self._proposals, name)[self._rows]
+            if self._changed.size and name not in GRAY_NAMES:
+                values[self._changed] = column(self._anew, name)
+            elif self._changed.size and self._regrayed[0].size:
+                which, table = self._regrayed
+                values[which] = column(table, name)
+            values.flags.writeable = False  # terms share it
+            self._columns[name] = values
+        return self._columns[name]
 
     @cached_property
     def _regrayed(self) -> tuple[NDArray[np.int64], Proposals]:

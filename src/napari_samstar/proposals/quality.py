@@ -56,7 +56,7 @@ def quality(proposals: Proposals, prior: Prior) -> NDArray[np.float32]:
 
 def quality_steps(proposals: Proposals, prior: Prior) -> Generator[int, None, NDArray[np.float32]]:
     """Find the same as `quality` in small steps; yields masks done of each part of the work."""
-    key = ("quality", prior.key())
+    key = ("quality", prior)
     if key not in proposals.columns:
         yield from column_steps(proposals)
         yield from outline_steps(proposals)

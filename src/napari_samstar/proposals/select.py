@@ -89,7 +89,7 @@ def _crop_layers(proposals: Proposals, amg: AmgSettings) -> int:
 def _as_meta(proposals: Proposals, settings: SelectSettings, layers: int) -> Selection:
     """Meta's thresholds and suppression; masks that no network made pass the thresholds."""
     amg = settings.amg
-    keep_source = _of_sources(proposals, settings)
+    keep_source = _of_sources(proposals, settings.sources)
     row_layer = proposals.crop_layers[proposals.crop]
     usable = keep_source & (row_layer <= layers)
     iou = proposals.predicted_iou
@@ -176,17 +176,26 @@ def _by_physics(proposals: Proposals, settings: SelectSettings) -> Selection:
 
     layer = settings.reward_layer
     assert layer is not None
-    usable = _of_sources(proposals, settings) & ~_near_crop_edge(proposals)
-    rows = np.flatnonzero(usable)
+    rows = _whole_rows(proposals, settings.sources)
     scores = score(proposals, layer)
     kept = select_ranked(proposals, rows, scores[rows], layer)
     return _finish(proposals, kept, scores[kept], proposals.stability.__getitem__, settings)
 
 
-def _of_sources(proposals: Proposals, settings: SelectSettings) -> NDArray[np.bool_]:
+def _of_sources(proposals: Proposals, sources: tuple[str, ...]) -> NDArray[np.bool_]:
     """Rows of the sources asked for."""
-    asked = np.array([source in settings.sources for source in SOURCES])
+    asked = np.array([source in sources for source in SOURCES])
     return np.asarray(asked[proposals.source])
+
+
+def _whole_rows(proposals: Proposals, sources: tuple[str, ...]) -> NDArray[np.int64]:
+    """Rows of the sources asked for that no crop's border cuts; memoized."""
+    key = ("whole_rows", sources)
+    if key not in proposals.columns:
+        usable = _of_sources(proposals, sources) & ~_near_crop_edge(proposals)
+        proposals.columns[key] = np.flatnonzero(usable)
+    rows: NDArray[np.int64] = proposals.columns[key]
+    return rows
 
 
 def _near_crop_edge(proposals: Proposals) -> NDArray[np.bool_]:

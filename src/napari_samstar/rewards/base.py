@@ -222,7 +222,7 @@ class Quality(Term):
         enough = min(1.0, worth.size / self.least_count)
         if self.least_coverage > 0:
             enough *= min(1.0, covered / self.least_coverage)
-        mean = worth.mean() if self.weighting == "number" else area @ worth / area.sum()
+        mean = worth.sum() / worth.size if self.weighting == "number" else area @ worth / area.sum()
         return float(mean) * enough
 
 

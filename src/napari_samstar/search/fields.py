@@ -8,6 +8,7 @@ from __future__ import annotations
 import types
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import combinations
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
@@ -65,7 +66,7 @@ def apply(genes: Mapping[str, Any], base: S) -> S:
     SamStarError
         If a name is not a field's.
     """
-    fields = type(base).model_fields
+    fields = _parts(type(base))
     here: dict[str, Any] = {}
     parts: dict[str, dict[str, Any]] = {}
     for name, value in genes.items():
@@ -78,7 +79,7 @@ def apply(genes: Mapping[str, Any], base: S) -> S:
             here[first] = value
     values = {name: getattr(base, name) for name in fields}
     for name, value in here.items():
-        part = _part(fields[name])
+        part = fields[name]
         if part is None:
             values[name] = value
         elif not value:
@@ -151,6 +152,12 @@ def _mark(info: FieldInfo) -> Mapping[str, Any] | None:
     extra = info.json_schema_extra
     mark: Any = extra.get("search", {}) if isinstance(extra, dict) else {}
     return None if mark is False else mark
+
+
+@cache
+def _parts(kind: type[Settings]) -> dict[str, type[Settings] | None]:
+    """Class of each field of `kind` that holds settings; None for other fields."""
+    return {name: _part(info) for name, info in kind.model_fields.items()}
 
 
 def _part(info: FieldInfo) -> type[Settings] | None:
