@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -124,6 +125,62 @@ def test_an_object_that_is_missing_is_added_by_a_click(
     assert shown(context)[60, 60] > 0
     assert abs(int(added.sum()) - 197) < 20
     assert page._hand.clicks.empty
+
+
+class Held:
+    """What answers clicks, its answers held back until they are let go."""
+
+    def __init__(self, prompter: Any) -> None:
+        self.prompter = prompter
+        self.go = threading.Event()
+
+    def ask(self, *asked: Any) -> Iterator[Any]:
+        self.go.wait()
+        yield from self.prompter.ask(*asked)
+
+
+@pytest.fixture
+def held(context: Context, page: CorrectDock, qtbot: Any) -> Iterator[Held]:
+    """One disc deleted, and the page ready to add it."""
+    click(page, 60, 60)
+    page.press("delete")
+    page.press("add")
+    wait(qtbot, context)
+    assert context.image is not None
+    made = Held(context.image.state.prompter)
+    context.image.update(prompter=made)
+    yield made
+    made.go.set()
+
+
+def test_a_click_that_has_no_answer_yet_is_marked_after_a_moment(
+    context: Context, page: CorrectDock, held: Held, qtbot: Any
+) -> None:
+    def marks() -> np.ndarray:
+        layer = context.outputs.layer(context.image, MARKS)
+        return np.zeros((0, 2, 2)) if layer is None else layer.data
+
+    click(page, 60, 60)
+    assert len(marks()) == 0, "it may still be drawn with its answer"
+    assert page._late.interval() == 150
+    until(qtbot, lambda: len(marks()) > 0)
+    assert page._hand.suggestion is None
+    assert len(marks()) == 2, "a cross"
+    np.testing.assert_allclose(marks()[:, 0] + marks()[:, 1] / 2, 60)
+    held.go.set()
+    until(qtbot, lambda: page._hand.suggestion is not None)
+    assert len(marks()) > 10, "and the outline of the mask, when it comes"
+
+
+def test_a_click_that_is_answered_soon_is_drawn_once(
+    context: Context, page: CorrectDock, held: Held, qtbot: Any
+) -> None:
+    page._late.setInterval(1_000_000)  # however busy the machine is, the answer comes sooner
+    click(page, 60, 60)
+    assert page._late.isActive()
+    held.go.set()
+    until(qtbot, lambda: page._hand.suggestion is not None)
+    assert not page._late.isActive(), "the mark would be drawn a second time"
 
 
 def test_number_material_and_review(context: Context, page: CorrectDock) -> None:
