@@ -13,9 +13,20 @@ __all__ = ["Collecting"]
 _NEVER = 1_000_000
 _GROWN = 10  # modules imported since
 
-# Python has one collector, so there is one lock; how often it is held off stands in its own third
-# threshold, and what is set aside it counts itself.
-_COLLECTOR = threading.Lock()
+
+class _Collector:
+    """Python's collector, of which there is one: who may touch it, and what is set aside of it.
+
+    How often it is held off stands in its own third threshold. What is set aside it would have to
+    count one by one, while no other thread can run, each time it is asked.
+    """
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.modules = 0  # imported when all was set aside last; 0 while nothing is
+
+
+_COLLECTOR = _Collector()
 
 
 class Collecting:
@@ -26,19 +37,16 @@ class Collecting:
     it is set aside, and not walked again. Each viewer has one; they do not get in each other's way.
     """
 
-    def __init__(self) -> None:
-        self._modules = len(sys.modules) if gc.get_freeze_count() else 0  # when set aside last
-
     @contextmanager
     def held_off(self) -> Iterator[None]:
         """Hold off full collections; within another one, or beside it, too."""
-        with _COLLECTOR:
+        with _COLLECTOR.lock:
             young, middle, old = gc.get_threshold()
             gc.set_threshold(young, middle, old + _NEVER)
         try:
             yield
         finally:
-            with _COLLECTOR:
+            with _COLLECTOR.lock:
                 young, middle, old = gc.get_threshold()
                 old -= _NEVER
                 if old >= 0:  # else somebody else has set it meanwhile, and that counts
@@ -48,12 +56,14 @@ class Collecting:
 
     def let_go(self) -> None:
         """Let everything be collected again: a viewer was closed, which was set aside, too."""
-        with _COLLECTOR:
-            self._modules = 0
+        with _COLLECTOR.lock:
+            _COLLECTOR.modules = 0
             gc.unfreeze()
 
-    def _set_aside(self) -> None:
-        """Set aside what there is, where much was imported since, or another viewer let it go."""
-        if not gc.get_freeze_count() or len(sys.modules) > self._modules + _GROWN:
-            self._modules = len(sys.modules)
+    @staticmethod
+    def _set_aside() -> None:
+        """Set aside what there is, where nothing is yet, or much was imported since."""
+        modules = _COLLECTOR.modules
+        if not modules or len(sys.modules) > modules + _GROWN:
+            _COLLECTOR.modules = len(sys.modules)
             gc.freeze()
