@@ -280,7 +280,7 @@ def answers() -> list[dict[str, object]]:
     search._start.click()
     bench.idle()
     print("searched", flush=True)
-    rows = search._rows._rows
+    rows = search._rewards.rows._rows
     for _ in range(12):
         family = list(rows)[chance.integers(len(rows))]
         before = bench.image.state.candidate

@@ -145,7 +145,7 @@ class Monkey:
             page._pause.click()
 
     def weigh(self) -> None:
-        rows = list(self.page("Search")._rows._rows.values())
+        rows = list(self.page("Search")._rewards.rows._rows.values())
         if rows and self.image is not None:
             rows[self.chance.integers(len(rows))][1].setValue(int(self.chance.integers(101)))
 

@@ -77,32 +77,32 @@ def state(context: Context) -> Any:
 def test_before_a_search_the_page_says_what_it_will_go_by(
     dock: SearchDock, context: Context
 ) -> None:
-    assert "7 to 9 nm, round, darker" in dock._known.text()
-    assert {"quality", "size", "shape"} <= set(dock._rows._rows)
+    assert "7 to 9 nm, round, darker" in dock._rewards.known.text()
+    assert {"quality", "size", "shape"} <= set(dock._rewards.rows._rows)
     assert dock._budget.value() == 40
     assert dock._start.isEnabled()
     assert not dock._stop.isEnabled()
     assert dock._plot is None
     context.image.set_settings(prior=Prior())
-    assert "size" not in dock._rows._rows
-    assert "say in Segment" in dock._known.text()
+    assert "size" not in dock._rewards.rows._rows
+    assert "say in Segment" in dock._rewards.known.text()
 
 
 def test_what_is_wanted_is_seen_before_the_objects_that_there_are(
     dock: SearchDock, context: Context, qtbot: Any
 ) -> None:
-    assert not dock._rows._plots, "there are no objects yet"
+    assert not dock._rewards.rows._plots, "there are no objects yet"
     context.run("Segmenting", context.image, context.image.segment_steps())
     wait(qtbot, context)
-    plot = dock._rows.plot("size")
+    plot = dock._rewards.rows.plot("size")
     sizes = state(context).result.table["equivalent_diameter_nm"]
     whole = sizes[~state(context).result.table["touches_border"]]
     counted = plot.counted()
     assert (counted.low, counted.high, counted.unit) == (7.0, 9.0, "nm")
     assert counted.total == len(whole)
     assert counted.inside == int(whole.between(7, 9).sum())
-    assert set(dock._rows._plots) == {"size", "shape"}
-    assert {"size_band", "solidity", "circularity"} <= set(dock._terms._plots)
+    assert set(dock._rewards.rows._plots) == {"size", "shape"}
+    assert {"size_band", "solidity", "circularity"} <= set(dock._rewards.terms._plots)
     objects = context.outputs.layer(context.image, OBJECTS)
     inside = np.flatnonzero(whole.between(7, 9))
     assert inside.size
@@ -117,7 +117,7 @@ def test_what_is_wanted_is_seen_before_the_objects_that_there_are(
     assert (counted.low, counted.high, counted.unit) == (1.0, 15.0, "nm")
     assert counted.inside == counted.total
     context.image.set_settings(prior=Prior())
-    assert set(dock._rows._plots) == {"shape"}, "solidity is always asked for"
+    assert set(dock._rewards.rows._plots) == {"shape"}, "solidity is always asked for"
 
 
 def test_a_search_fills_plot_layers_and_table(
@@ -181,8 +181,8 @@ def test_an_importance_chooses_while_it_moves(
 ) -> None:
     found = state(context).front
     for name in found.front.objectives:
-        searched._rows.row(name)[1].setValue(0)
-    searched._rows.row("size")[1].setValue(100)
+        searched._rewards.rows.row(name)[1].setValue(0)
+    searched._rewards.rows.row("size")[1].setValue(100)
     column = found.front.objectives.index("size")
     best = max(c.rewards[column] for c in found.front.candidates)
     assert state(context).candidate.rewards[column] == best
@@ -190,13 +190,13 @@ def test_an_importance_chooses_while_it_moves(
 
 
 def test_rewards_are_switched_by_kind_and_one_by_one(dock: SearchDock, context: Context) -> None:
-    dock._rows.row("size")[0].setChecked(False)
+    dock._rewards.rows.row("size")[0].setChecked(False)
     assert "size_band" in state(context).settings.without
-    assert not dock._terms.switch("size_band").isChecked()
-    assert not dock._rows.row("size")[1].isEnabled()
-    dock._terms.switch("size_band").setChecked(True)
+    assert not dock._rewards.terms.switch("size_band").isChecked()
+    assert not dock._rewards.rows.row("size")[1].isEnabled()
+    dock._rewards.terms.switch("size_band").setChecked(True)
     assert state(context).settings.without == ()
-    assert dock._rows.row("size")[0].isChecked()
+    assert dock._rewards.rows.row("size")[0].isChecked()
 
 
 def test_stop_keeps_what_was_found(dock: SearchDock, context: Context, qtbot: Any) -> None:

@@ -19,15 +19,10 @@ from qtpy.QtWidgets import (
 from napari_samstar._widgets.candidates import AGREEMENT, Candidates, show_agreement
 from napari_samstar._widgets.context import EVERYTHING
 from napari_samstar._widgets.dock import Dock
-from napari_samstar._widgets.fields import Fold
-from napari_samstar._widgets.reward_rows import RewardRows, family_name
-from napari_samstar._widgets.reward_terms import RewardTerms
-from napari_samstar.rewards.base import Wanted
-from napari_samstar.rewards.priors import importances_for
+from napari_samstar._widgets.reward_rows import family_name
+from napari_samstar._widgets.rewards_panel import RewardsPanel
 from napari_samstar.session import OpenImage, advice
 from napari_samstar.session.found import Found
-from napari_samstar.session.searching import families_of, wanted_of
-from napari_samstar.types import SamStarError
 
 __all__ = ["SearchDock"]
 
@@ -48,23 +43,13 @@ class SearchDock(Dock):
         self._plot: Any = None  # pyqtgraph is loaded with the first candidates
         self._drawn: Found | None = None
         self._searched: OpenImage | None = None
-        self._asked: tuple[Any, ...] = ()
-        self._families: dict[str, list[tuple[str, bool]]] = {}
-        self._wanted: dict[str, dict[str, Wanted]] = {}
         self._candidates = Candidates(self.context, self)
-        self._known = self.note()
-        self.body.addWidget(self._known)
-        self._rows = RewardRows()
-        self._rows.switched.connect(self._on_switched)
-        self._rows.weighed.connect(self._on_weighed)
-        self.needs(self._rows)
-        self.body.addWidget(self._rows)
-        self._terms = RewardTerms()
-        self._terms.switched.connect(self._on_term)
-        self.needs(self._terms, idle=True)
-        self.body.addWidget(
-            Fold("Single rewards", self._terms, "What each kind of reward is made of.")
-        )
+        self._rewards = RewardsPanel()
+        self._rewards.switched.connect(self._on_switched)
+        self._rewards.weighed.connect(self._on_weighed)
+        self.needs(self._rewards.rows)
+        self.needs(self._rewards.terms, idle=True)
+        self.body.addWidget(self._rewards)
         self._build_buttons()
         self._plot_at = self.body.count()
         self._build_choice()
@@ -166,9 +151,9 @@ class SearchDock(Dock):
     def refresh(self, image: OpenImage | None, names: frozenset[str]) -> None:
         """Show rewards, candidates and what is chosen."""
         if names & {"settings", "source"}:
-            self._show_rewards(image)
+            self._rewards.show_rewards(image)
         if names & {"settings", "source", "result"}:
-            self._show_wanted(image)
+            self._rewards.show_wanted(image)
         if image is not None and "search" in names:
             self._budget.blockSignals(True)
             self._budget.setValue(image.state.search.budget)
@@ -231,43 +216,6 @@ class SearchDock(Dock):
         self._pause.setText("Go on" if paused else "Pause")
         self._pause.blockSignals(False)
 
-    def _show_rewards(self, image: OpenImage | None) -> None:
-        if image is None:
-            self._known.setText("Open a micrograph first.")
-            return
-        phrase = advice.known(image.state.settings.prior)
-        self._known.setText(
-            f"What you know: {phrase}. Change it in Segment."
-            if phrase
-            else "Nothing is known of the objects yet: say in Segment what you know."
-        )
-        asked = image.state.source, image.state.settings.model_copy(update={"importances": ()})
-        if asked != self._asked:  # not while an importance slider moves
-            try:
-                self._families = families_of(image.state)
-                self._wanted = wanted_of(image.state)
-            except SamStarError as err:
-                self._known.setText(str(err))
-                self._wanted = {}
-                return
-            self._asked = asked
-        families = self._families
-        off = [name for name, terms in families.items() if not any(on for _, on in terms)]
-        weights = {**importances_for(list(families)), **image.importances}
-        self._rows.set_rows(families, off, weights)
-        self._terms.set_terms(families)
-
-    def _show_wanted(self, image: OpenImage | None) -> None:
-        """Show the ranges that are asked for before the objects as they are."""
-        result = None if image is None else image.state.result
-        table = None if result is None else result.table
-        shown = self._wanted if table is not None else {}
-        # of several in a family the last says most of what a person knows
-        last = {family: list(terms.values())[-1] for family, terms in shown.items()}
-        self._rows.set_wanted(last, table)
-        every = {name: one for terms in shown.values() for name, one in terms.items()}
-        self._terms.set_wanted(every, table)
-
     def _axis(self, number: int) -> str:
         return str(self._axes[number].currentData() or "")
 
@@ -324,20 +272,11 @@ class SearchDock(Dock):
         if self.image is not None:
             self.image.set_importance(family, importance)
 
-    def _on_switched(self, family: str, on: bool) -> None:
+    def _on_switched(self, names: set[str], on: bool) -> None:
         image = self.image
         if image is not None:
-            names = {name for name, _ in families_of(image.state)[family]}
-            self._set_without(image, names, on)
-
-    def _on_term(self, name: str, on: bool) -> None:
-        if self.image is not None:
-            self._set_without(self.image, {name}, on)
-
-    @staticmethod
-    def _set_without(image: OpenImage, names: set[str], on: bool) -> None:
-        without = [name for name in image.state.settings.without if name not in names]
-        image.set_settings(without=tuple(without if on else [*without, *sorted(names)]))
+            without = [name for name in image.state.settings.without if name not in names]
+            image.set_settings(without=tuple(without if on else [*without, *sorted(names)]))
 
     def _on_budget(self, budget: int) -> None:
         image = self.image
