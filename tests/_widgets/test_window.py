@@ -16,6 +16,7 @@ from tests.waiting import until, wait
 
 from napari_samstar._widgets.layers import show_segmentation
 from napari_samstar._widgets.outputs import OBJECTS
+from napari_samstar.session.tools import NO_MODEL
 from napari_samstar.settings import DecodeSettings, Prior
 from napari_samstar.types import Micrograph, Segmentation
 
@@ -56,6 +57,44 @@ def test_the_window_draws_image_and_objects(make_napari_viewer: MakeViewer) -> N
     hidden = viewer.screenshot(canvas_only=True, flash=False)[..., :3].astype(float)
     assert hidden.std() > 5, "the image is not drawn"
     assert np.abs(shown - hidden).max() > 50, "the objects are not drawn"
+
+
+def test_naparis_polygon_and_brush_paint_on_objects(
+    make_napari_viewer: MakeViewer, qtbot: Any, discs: np.ndarray
+) -> None:
+    viewer = make_napari_viewer(show=True)
+    bench = open_bench(viewer, discs)
+    image = bench.context.image
+    image.update(model=NO_MODEL)
+    bench.context.run("Segmenting", image, image.segment_steps())
+    wait(qtbot, bench.context)
+    layer = bench.context.outputs.layer(image, OBJECTS)
+    viewer.layers.selection.active = layer
+    canvas = viewer.window._qt_viewer.canvas.native
+    viewer.reset_view()
+    QTest.qWait(50)
+    camera = viewer.scene.camera if hasattr(viewer, "scene") else viewer.camera
+
+    def spot(y: float, x: float) -> QPoint:
+        center = np.array([canvas.height(), canvas.width()]) / 2
+        at = center + (np.array([y, x]) * 0.5 - np.array(camera.center[-2:])) * camera.zoom
+        return QPoint(round(at[1]), round(at[0]))
+
+    layer.selected_label = 777
+    layer.mode = "polygon"
+    for y, x in ((58, 58), (58, 70), (70, 70), (70, 58)):
+        QTest.mouseMove(canvas, spot(y, x))
+        QTest.mouseClick(canvas, Qt.MouseButton.LeftButton, pos=spot(y, x))
+    QTest.mouseMove(canvas, spot(70, 58))
+    QTest.mouseDClick(canvas, Qt.MouseButton.LeftButton, pos=spot(70, 58))
+    assert layer.data[64, 64] == 777
+    assert 100 < (layer.data == 777).sum() < 250, "the square of 12 px"
+    layer.selected_label = 778
+    layer.mode = "paint"
+    layer.brush_size = 3
+    QTest.mouseMove(canvas, spot(10, 64))
+    QTest.mouseClick(canvas, Qt.MouseButton.LeftButton, pos=spot(10, 64))
+    assert layer.data[10, 64] == 778
 
 
 def test_from_prepare_to_a_click_on_an_object(

@@ -5,11 +5,13 @@ from __future__ import annotations
 import weakref
 from typing import Any
 
+from napari.layers import Labels
 from qtpy.QtCore import QObject
 
 from napari_samstar._widgets.context import Context
 from napari_samstar._widgets.layers import ROLE, STEP, label_colors, placed_over, same_selection
 from napari_samstar._widgets.outputs import OBJECTS
+from napari_samstar._widgets.tool_overlays import when_taken
 from napari_samstar.session import OpenImage
 from napari_samstar.session.found import Found, Stack
 
@@ -111,16 +113,17 @@ class Candidates(QObject):
             return
         key = outputs.key(image)
         assert key is not None
+        layer = Labels(
+            Stack(planes, lead=len(key[1])),
+            name=f"SAM* candidates of {image.state.source.name}",
+            opacity=0.5,
+            colormap=label_colors(),
+            metadata={**outputs.metadata(key, CANDIDATES), STEP: found.step},
+            visible=self._open and image.state.candidate is not None,
+            **placed_over(parent, key[1], found.step),
+        )
         with same_selection(viewer):
-            layer = viewer.add_labels(
-                Stack(planes, lead=len(key[1])),
-                name=f"SAM* candidates of {image.state.source.name}",
-                opacity=0.5,
-                colormap=label_colors(),
-                metadata={**outputs.metadata(key, CANDIDATES), STEP: found.step},
-                visible=self._open and image.state.candidate is not None,
-                **placed_over(parent, key[1], found.step),
-            )
+            viewer.add_layer(when_taken(layer))
         layer.editable = False
 
     def _turn(self, image: OpenImage) -> None:

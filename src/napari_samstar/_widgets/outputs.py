@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from napari.layers import Layer
 from numpy.typing import NDArray
 from psygnal import Signal
 
@@ -21,6 +22,7 @@ from napari_samstar._widgets.layers import (
     same_selection,
     units_of,
 )
+from napari_samstar._widgets.tool_overlays import when_taken
 from napari_samstar.session import Key, OpenImage, Session
 
 if TYPE_CHECKING:
@@ -120,9 +122,11 @@ class Outputs:
                 layer.features = options["features"]
             return layer
         metadata = {**self.metadata(key, role), **options.pop("metadata", {})}
-        add = getattr(viewer, f"add_{kind}")
+        made = Layer.create(
+            data, {"metadata": metadata, **placed_like(parent, key[1]), **options}, kind
+        )
         with same_selection(viewer):
-            return add(data, metadata=metadata, **placed_like(parent, key[1]), **options)
+            return viewer.add_layer(when_taken(made))
 
     @staticmethod
     def metadata(key: Key, role: str) -> dict[str, Any]:
