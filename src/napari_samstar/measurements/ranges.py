@@ -117,5 +117,7 @@ def _span(values: NDArray[np.float64], low: float, high: float) -> tuple[float, 
     """From where to where to count: all values, and the range as far as they are wide."""
     first, last = float(values.min()), float(values.max())
     near = max(last - first, 0.1 * abs(last), 1e-9)
-    first, last = min(first, max(low, first - near)), max(last, min(high, last + near))
+    first = min(first, max(low, first - near))
+    if math.isfinite(high):  # else nothing is there to be seen above the values
+        last = max(last, min(high, last + near))
     return (first, last) if last > first else (first - 0.5 * near, last + 0.5 * near)
