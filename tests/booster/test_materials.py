@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import ndimage
+from scipy.cluster.hierarchy import linkage
+from scipy.spatial.distance import squareform
 
 from napari_samstar.booster.background import find_background
 from napari_samstar.booster.crops import cut_crops
-from napari_samstar.booster.descriptors import leveled
-from napari_samstar.booster.grouping import choose_count, cut_tree, silhouette, tree
+from napari_samstar.booster.grouping import choose_count, cut_tree, silhouette
+from napari_samstar.booster.light import leveled, shared_trend
 from napari_samstar.booster.materials import Materials, find_materials
 from napari_samstar.booster.physics import IntensityEncoder, PhysicsEncoder
 from napari_samstar.runs import MaskRuns
@@ -141,11 +145,49 @@ def test_even_light_over_uneven(rng: np.random.Generator) -> None:
     crops = cut_crops(image + tilt, runs)
     spread = [
         np.ptp([c.pixels[c.mask == k].mean() for k in (0, 2)])
-        for c in (crops, leveled(crops, runs.shape))
+        for c in (crops, leveled(crops, runs.shape, runs.areas())[0])
     ]
     assert spread[0] > 0.2
     assert spread[1] < 0.05
     assert boosted(image + tilt, runs).labels.tolist() == [1, 2, 1]
+
+
+def test_light_that_changes_brightness_and_contrast_makes_no_material(
+    rng: np.random.Generator,
+) -> None:
+    image, runs = stacked(rng, (SALT, 100), (SALT, 100), (SALT, 100), noise=0.02)
+    y, x = np.mgrid[:300, :256] / 300
+    image = image * (1 + 0.2 * np.sin(3 * y + 2 * x)).astype(np.float32)
+    crops = cut_crops(255 * image, runs)
+    even, doubt = leveled(crops, runs.shape, runs.areas())
+    for measure, left in ((np.mean, 4.0), (lambda c: np.log(np.std(c)), 0.05)):
+        before, after = (
+            np.ptp([np.mean([measure(p) for p in c.pixels[c.mask == k]]) for k in range(3)])
+            for c in (crops, even)
+        )
+        assert after < left < before
+    assert 0 <= doubt[0] < 16
+    assert boosted(image, runs).count == 1
+
+
+def test_a_trend_is_learned_within_masks(rng: np.random.Generator) -> None:
+    owner = np.repeat(np.arange(4), 20)
+    places = np.stack([np.tile(np.linspace(0, 1, 20), 4), np.repeat(np.linspace(0, 1, 4), 20)], 1)
+    light = 8 * np.sin(3 * places[:, 0])
+    values = np.array([0.0, 30.0, 5.0, 60.0])[owner] + light + rng.normal(0, 0.5, 80)
+    found = shared_trend(values, places, owner, np.ones(80))
+    np.testing.assert_allclose(found.values, light - light.mean(), atol=1.5)
+    flat = shared_trend(values - light, places, owner, np.ones(80))
+    assert np.abs(flat.values).max() < 1.0
+    none = shared_trend(np.arange(4.0), places[::20], np.arange(4), np.ones(4))
+    assert not none.values.any()  # one crop each says nothing of what changes within
+
+
+def test_what_differs_by_brightness_alone_is_two_materials(rng: np.random.Generator) -> None:
+    brighter = replace(SALT, tone=SALT.tone + 0.05)
+    image, runs = stacked(rng, (SALT, 100), (brighter, 100), (GLASS, 100), noise=0.08)
+    found = boosted(image, runs)
+    assert found.count == 3
 
 
 def test_only_what_is_dark_even_and_without_lattice_is_background(
@@ -197,7 +239,7 @@ def test_groups_far_apart_are_counted(sizes: list[int], apart: float, seed: int)
     rng = np.random.default_rng(seed)
     group = np.repeat(np.arange(len(sizes)), sizes)
     places = group[:, None] * apart + rng.uniform(-0.4, 0.4, (group.size, 1))
-    links = tree(np.abs(places - places.T))
+    links = linkage(squareform(np.abs(places - places.T)), "average")
     count, _ = choose_count(links, 2.0, 5.0, 6)
     assert count == len(sizes)
     found = cut_tree(links, count)
@@ -208,7 +250,9 @@ def test_chance_distances_are_one_group() -> None:
     rng = np.random.default_rng(0)
     places = rng.normal(0, 1, (12, 10))
     distances = np.linalg.norm(places[:, None] - places[None], axis=2) / np.sqrt(20)
-    assert choose_count(tree(distances), 2.0, 5.0, 6)[0] == 1
+    assert (
+        choose_count(linkage(squareform(distances, checks=False), "average"), 2.0, 5.0, 6)[0] == 1
+    )
 
 
 def test_silhouette_counts_each_mask_once() -> None:

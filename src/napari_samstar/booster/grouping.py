@@ -4,19 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.cluster.hierarchy import fcluster, linkage
-from scipy.spatial.distance import squareform
+from scipy.cluster.hierarchy import fcluster
 
-__all__ = ["choose_count", "cut_tree", "silhouette", "stability", "tree"]
+__all__ = ["choose_count", "cut_tree", "silhouette", "stability"]
 
 Rows = NDArray[np.float64]
-
-
-def tree(distances: Rows) -> Rows:
-    """Average-linkage tree (K - 1, 4) of K >= 2 masks, as SciPy writes it."""
-    symmetric = (distances + distances.T) / 2
-    np.fill_diagonal(symmetric, 0.0)
-    return np.asarray(linkage(squareform(symmetric, checks=False), "average"))
 
 
 def cut_tree(links: Rows, count: int) -> NDArray[np.int64]:

@@ -18,7 +18,8 @@ from napari_samstar.booster.crops import (
     fitting_side,
     in_gray_levels,
 )
-from napari_samstar.booster.descriptors import describe_steps, leveled
+from napari_samstar.booster.descriptors import describe_steps
+from napari_samstar.booster.light import leveled
 from napari_samstar.booster.study import Study, lead
 from napari_samstar.booster.texture import TextureEncoder, texture_encoders
 from napari_samstar.runs import MaskRuns
@@ -119,16 +120,18 @@ def materials_steps(
     areas = runs.areas()
     empty = find_background(crops, runs) if chosen.background else np.zeros(len(runs), bool)
     full = crops.take(~empty[crops.mask])
+    doubt = np.zeros(2)
     if chosen.level_light:
-        full = leveled(full, runs.shape)
+        full, doubt = leveled(full, runs.shape, areas)
     labels = np.full(len(runs), _NONE, np.int64)
     confidence, margin = np.zeros(len(runs)), np.zeros(len(runs))
     facts: dict[str, Any] = {"side": side}
     strong = _evident(full, areas, chosen)
     if strong.size:
         known = full.take(np.isin(full.mask, strong))
+        texture = settings.texture
         vectors = yield from describe_steps(
-            known, encoders, settings.texture.dimensions, settings.texture.rotation, chosen.seed
+            known, encoders, texture.dimensions, texture.rotation, chosen.seed, doubt
         )
         study = Study(known, encoders, vectors, areas[strong], settings)
         # of a known number, small masks may be the ones that large ones are not

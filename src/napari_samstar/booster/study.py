@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from scipy import optimize
 
 from napari_samstar.booster.crops import Crops, mirrored
-from napari_samstar.booster.descriptors import Rows, Vectors, fit_metric, mask_means
-from napari_samstar.booster.grouping import choose_count, cut_tree, silhouette, stability, tree
+from napari_samstar.booster.descriptors import Rows, Vectors, mask_means
+from napari_samstar.booster.grouping import choose_count, cut_tree, silhouette, stability
+from napari_samstar.booster.metric import fit_metric
 from napari_samstar.booster.texture import TextureEncoder
 from napari_samstar.settings import BoostSettings
 
@@ -66,7 +67,7 @@ class Study:
         chosen = self._settings
         if self.masks.size == 1:
             return np.zeros(1, np.int64), {"heights": [], "silhouette": 0.0, "stability": 1.0}
-        links = tree(self._apart(self._means))
+        links = self.metric.joined(self._means, self.worth)
         count, second = choose_count(
             links, chosen.surely_alike, chosen.surely_different, chosen.most
         )
@@ -143,7 +144,7 @@ class Study:
         parts = [
             encoder(np.concatenate(pixels), np.concatenate(boxes)) for encoder in self._encoders
         ]
-        vectors = self._vectors.space.project(parts)
+        vectors = self._vectors.project(parts)
         means = vectors.reshape(count + 1, len(own), -1).mean(1)
         # mirrored pixels say nothing new, nor do those of two crops
         worth = np.full(count, min(own.coverage().sum(), area / own.side**2))
@@ -159,17 +160,12 @@ class Study:
         means = mask_means(self._means, groups)[around]
         held = 1e3 * np.ones((1, len(means)))  # shares sum to 1
         share, _ = optimize.nnls(
-            np.concatenate([(means @ self.metric.whiten).T, held]),
-            np.append(vector @ self.metric.whiten, 1e3),
+            np.concatenate([self.metric.whitened(means).T, held]),
+            np.append(self.metric.whitened(vector[None])[0], 1e3),
         )
         mixed = (share / share.sum()) @ means
         worth = np.full(1, max(area / self.crops.side**2, _LEAST_WORTH))
         return float(self.metric.distances(vector[None], mixed[None], worth, worth)[0, 0])
-
-    def _apart(self, means: Rows) -> Rows:
-        """Null distances (K, K) of the masks, given their mean vectors."""
-        worth, unrest = self.worth, self.metric.unrest
-        return self.metric.distances(means, means, worth, worth, unrest, unrest)
 
     def _silhouette(self, groups: NDArray[np.int64]) -> float:
         """Of halves of the masks, so that a group of one mask has a middle and a spread too."""
@@ -200,7 +196,7 @@ class Study:
                 ]
             )
             means = mask_means(self._vectors.crops[drawn], self.owner[drawn])
-            found.append(cut_tree(tree(self._apart(means)), count))
+            found.append(cut_tree(self.metric.joined(means, self.worth), count))
         return stability(found, groups)
 
     def _kmeans(self, count: int) -> NDArray[np.int64]:
@@ -208,7 +204,7 @@ class Study:
         from sklearn.cluster import KMeans
 
         model = KMeans(count, n_init=self._settings.restarts, random_state=self._settings.seed)
-        rows = self._vectors.crops @ self.metric.whiten
+        rows = self.metric.whitened(self._vectors.crops)
         clusters = model.fit(rows, sample_weight=1.0 / self.sizes[self.owner]).labels_
         votes = np.zeros((self.masks.size, count))
         np.add.at(votes, (self.owner, clusters), 1.0)

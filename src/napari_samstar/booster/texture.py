@@ -156,7 +156,14 @@ class Space:
             usual = getattr(encoder, "usual", finite / np.sqrt(max(finite.size, 1)))
             scaled.append(usual / scale)
         joined = np.concatenate(scaled)
-        return np.asarray((self.components * joined[:, None] ** 2).T @ self.components)
+        return self._of_columns(joined**2)
+
+    def covariance(self, variances: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Covariance (D, D) of vectors whose encoders' columns have these variances."""
+        return self._of_columns(variances / np.concatenate(self.scales) ** 2)
+
+    def _of_columns(self, variances: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray((self.components * variances[:, None]).T @ self.components)
 
 
 def fit_space(parts: Sequence[NDArray[np.float32]], dimensions: int = 32) -> Space:
