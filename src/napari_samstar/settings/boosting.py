@@ -78,7 +78,7 @@ class MaterialSettings(Settings):
         description="Masks nearer than this are one material, null distances.",
     )
     surely_different: float = Field(
-        3.0, ge=0.0, le=100.0, description="Masks farther than this are two, null distances."
+        4.0, ge=0.0, le=100.0, description="Masks farther than this are two, null distances."
     )
     min_silhouette: float = Field(
         0.25, ge=-1.0, le=1.0, description="Groups less evident than this are one material."
