@@ -17,7 +17,7 @@ import napari_samstar as ss
 from napari_samstar import synth
 from napari_samstar.cache import Store
 from napari_samstar.pipeline import RunResult, segment, segment_steps
-from napari_samstar.pipeline.quality_training import prior_of
+from napari_samstar.pipeline.quality_scenes import prior_of
 from napari_samstar.search.events import SettingEvent
 from napari_samstar.settings import PaceSettings
 from tests.models import small_sam

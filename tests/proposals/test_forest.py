@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,8 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 
 from napari_samstar.pipeline.quality_training import fit
 from napari_samstar.proposals.evidence import NAMES
-from napari_samstar.proposals.forest import Forest, load_forest, save_forest
+from napari_samstar.proposals.forest import Forest, load_forests, save_forests
+from napari_samstar.proposals.population import NAMES as POPULATION
 from napari_samstar.proposals.quality import quality_path
 from napari_samstar.settings import TrainQualitySettings
 from napari_samstar.types import SamStarError
@@ -47,25 +49,33 @@ def test_the_forest_is_scikit_learns_to_the_rounding(learned: tuple) -> None:
         forest(x[:, 1:])
 
 
-def test_a_file_gives_the_same_forest(learned: tuple, tmp_path: Path) -> None:
+def test_a_file_gives_the_same_forests(learned: tuple, tmp_path: Path) -> None:
     forest, x, _ = learned
-    save_forest(tmp_path / "a.safetensors", forest)
-    assert np.array_equal(load_forest(tmp_path / "a.safetensors")(x), forest(x))
+    path = tmp_path / "a.safetensors"
+    other = replace(forest, base=forest.base + 1)
+    save_forests(path, {"one": forest, "other": other})
+    read = load_forests(path, ("one", "other"))
+    assert np.array_equal(read["one"](x), forest(x))
+    assert np.array_equal(read["other"](x), other(x))
+    with pytest.raises(SamStarError, match="third"):
+        load_forests(path, ("one", "third"))
 
 
 def test_a_damaged_file_is_refused(learned: tuple, tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
-    save_forest(path, learned[0])
+    save_forests(path, {"one": learned[0]})
     arrays = load_file(path)
-    looping = {**arrays, "left": np.zeros_like(arrays["left"])}
-    about = {"names": '["a"]', "base": "0.0"}
+    looping = {**arrays, "one.left": np.zeros_like(arrays["one.left"])}
+    about = {"one": '{"names": ["a"], "base": 0.0}'}
     save_file(looping, path, metadata=about)
     with pytest.raises(SamStarError, match="damaged"):
-        load_forest(path)
+        load_forests(path, ("one",))
     path.write_bytes(b"no trees")
     with pytest.raises(SamStarError, match="can be read"):
-        load_forest(path)
+        load_forests(path, ("one",))
 
 
 def test_the_bundled_trees_ask_about_the_evidence_there_is() -> None:
-    assert load_forest(quality_path()).names == NAMES
+    trees = load_forests(quality_path(), ("first", "second"))
+    assert trees["first"].names == NAMES
+    assert trees["second"].names == NAMES + POPULATION

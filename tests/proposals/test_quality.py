@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,8 @@ import pytest
 from napari_samstar.io.preprocess import to_gray
 from napari_samstar.metrics.instances import instance_overlaps
 from napari_samstar.pipeline import propose
-from napari_samstar.pipeline.quality_training import prior_of, scene_rows, train_quality_steps
+from napari_samstar.pipeline.quality_scenes import TrainingScene, prior_of
+from napari_samstar.pipeline.quality_training import train_quality_steps
 from napari_samstar.proposals.evidence import NAMES, evidence
 from napari_samstar.proposals.quality import quality
 from napari_samstar.settings import DecodeSettings, Prior, TrainQualitySettings
@@ -80,15 +82,29 @@ def test_an_inverted_image_with_the_opposite_prior_says_the_same(
     assert (difference < 0.2).mean() > 0.98
 
 
-def test_scenes_are_drawn_alike_for_a_seed(precipitates: tuple[Proposals, Scene]) -> None:
+def test_a_stored_scene_draws_the_same_masks(precipitates: tuple[Proposals, Scene]) -> None:
     proposals, scene = precipitates
-    x, y, w = scene_rows(proposals, scene.labels, 4, 200)
-    again = scene_rows(proposals, scene.labels, 4, 200)
-    assert np.array_equal(x, again[0], equal_nan=True)
-    assert np.array_equal(y, again[1])
-    assert x.shape == (len(y), len(NAMES))
-    assert (y > 0.4).mean() > 0.3
-    assert w.min() > 0
+    made = TrainingScene.of(4, proposals, scene.labels)
+    read = TrainingScene.from_bytes(4, made.to_bytes())
+    for drawn, again, wanted in zip(made.drawn(200), read.drawn(200), (200, 100), strict=True):
+        assert np.array_equal(drawn.evidence, again.evidence, equal_nan=True)
+        assert np.array_equal(drawn.rows[drawn.some], again.rows[again.some])
+        assert len(drawn.some) == len(set(drawn.some.tolist())) == wanted
+        iou = made.iou[drawn.rows[drawn.some]]
+        assert 0.3 < (iou > 0.4).mean() <= 0.5
+        # of what there is most, each that is drawn stands for more
+        assert drawn.weight[iou <= 0.4].mean() > drawn.weight[iou > 0.4].mean()
+
+
+def test_what_is_liked_wrongly_is_learned_from(precipitates: tuple[Proposals, Scene]) -> None:
+    proposals, scene = precipitates
+    drawn = next(TrainingScene.of(4, proposals, scene.labels).drawn(50))
+    opinion = np.zeros(len(drawn.rows), np.float32)
+    opinion[[3, 8]] = 0.9, 0.5
+    more = drawn.with_liked(opinion)
+    assert more.some[-2:].tolist() == [3, 8]
+    assert np.array_equal(more.some[:-2], drawn.some)
+    assert (more.weight[-2:] == 1).all()
 
 
 def test_the_prior_of_a_scene_holds_its_objects() -> None:
@@ -128,4 +144,6 @@ def test_learning_goes_on_where_it_was_interrupted(tmp_path: Path) -> None:
             break
     assert (tmp_path / "scene-0000.npz").stat().st_mtime_ns == first
     assert path.exists()
-    assert "held_out_r2" in (tmp_path / "samstar-quality.json").read_text()
+    log = json.loads((tmp_path / "samstar-quality.json").read_text())
+    assert log["second"]["masks"] >= log["first"]["masks"] > 60
+    assert log["second"]["held_out_r2"] <= 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Generator
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from napari_samstar.proposals.chunks import at_once, in_chunks
 from napari_samstar.types import SamStarError
 
-__all__ = ["Forest", "load_forest", "save_forest"]
+__all__ = ["Forest", "load_forests", "save_forests"]
 
 _ROWS = 256  # handed to a thread at once
 
@@ -101,40 +101,50 @@ def _sum(
 _ARRAYS = ("roots", "feature", "threshold", "left", "right", "missing_left", "value")
 
 
-def save_forest(path: str | Path, forest: Forest) -> None:
-    """Write a forest as safetensors."""
+def save_forests(path: str | Path, forests: Mapping[str, Forest]) -> None:
+    """Write forests, each under its name, as safetensors."""
     from safetensors.numpy import save
 
     from napari_samstar.atomic import write_bytes_atomic
 
-    arrays = {name: getattr(forest, name) for name in _ARRAYS}
-    about = {"names": json.dumps(forest.names), "base": repr(forest.base)}
+    arrays: dict[str, NDArray[Any]] = {}
+    about = {}
+    for name, forest in forests.items():
+        arrays |= {f"{name}.{array}": getattr(forest, array) for array in _ARRAYS}
+        about[name] = json.dumps({"names": forest.names, "base": forest.base})
     write_bytes_atomic(Path(path), save(arrays, metadata=about))
 
 
-def load_forest(path: str | Path) -> Forest:
-    """Read what `save_forest` wrote.
+def load_forests(path: str | Path, names: Sequence[str]) -> dict[str, Forest]:
+    """Read what `save_forests` wrote under `names`.
 
     Raises
     ------
     SamStarError
-        If the file is not such a forest, or damaged.
+        If the file does not hold such forests, or is damaged.
     """
     from safetensors import SafetensorError, safe_open
 
+    forests = {}
     try:
         with safe_open(str(path), framework="numpy") as file:
-            about = file.metadata() or {}
-            arrays = {name: file.get_tensor(name) for name in _ARRAYS}
-        forest = Forest(tuple(json.loads(about["names"])), float(about["base"]), **arrays)
-    except (SafetensorError, OSError, KeyError, ValueError) as err:
+            metadata = file.metadata() or {}
+            for name in names:
+                about = json.loads(metadata[name])
+                arrays = {array: file.get_tensor(f"{name}.{array}") for array in _ARRAYS}
+                forests[name] = Forest(tuple(about["names"]), float(about["base"]), **arrays)
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as err:
         raise SamStarError(f"{path} holds no regression trees that can be read: {err}.") from err
+    if not all(_sound(forest) for forest in forests.values()):
+        raise SamStarError(f"{path} holds damaged regression trees: load it again from its source.")
+    return forests
+
+
+def _sound(forest: Forest) -> bool:
+    """Whether every walk ends: children follow their parents, and columns are there."""
     size = forest.feature.size
     inside = forest.feature >= 0
     children = np.concatenate([forest.left[inside], forest.right[inside]])
     parents = np.concatenate([np.flatnonzero(inside)] * 2)
-    # children follow their parents, so every walk ends
-    sound = (children > parents).all() and (children < size).all() and (forest.roots < size).all()
-    if not sound or (forest.feature >= len(forest.names)).any():
-        raise SamStarError(f"{path} holds damaged regression trees: load it again from its source.")
-    return forest
+    follow = (children > parents).all() and (children < size).all() and (forest.roots < size).all()
+    return bool(follow and (forest.feature < len(forest.names)).all())

@@ -14,7 +14,7 @@ from napari_samstar.proposals.chunks import at_once, in_chunks
 from napari_samstar.proposals.neighbors import Neighbors
 from napari_samstar.types import Proposals
 
-__all__ = ["best_partner", "blocks", "keep", "other_kind", "partner_steps"]
+__all__ = ["best_partner", "blocks", "blocks_steps", "keep", "other_kind", "partner_steps"]
 
 
 _ROWS = 256  # worked on at once
@@ -22,10 +22,11 @@ _ROWS = 256  # worked on at once
 
 def blocks(proposals: Proposals) -> Blocks:
     """Return the table's blocks, memoized with it."""
-    return at_once(_block_steps(proposals))
+    return at_once(blocks_steps(proposals))
 
 
-def _block_steps(proposals: Proposals) -> Generator[int, None, Blocks]:
+def blocks_steps(proposals: Proposals) -> Generator[int, None, Blocks]:
+    """Find what `blocks` returns, unless it is known; yields masks done."""
     if "blocks" not in proposals.columns:
         runs = proposals.runs
 
@@ -91,7 +92,7 @@ def best_partner(
 def _best_steps(
     proposals: Proposals, rows: NDArray[np.int64], others: NDArray[np.int64]
 ) -> Generator[int, None, tuple[NDArray[np.float32], NDArray[np.int64]]]:
-    known = yield from _block_steps(proposals)
+    known = yield from blocks_steps(proposals)
     areas = _areas(proposals)
     others = others[np.argsort(areas[others], kind="stable")]
     table = (known.offsets, known.places, known.words)

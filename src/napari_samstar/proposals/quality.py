@@ -1,7 +1,8 @@
 """How good each mask is expected to be: learned from synthetic micrographs, asked of real ones.
 
-The bundled trees were shown masks of synthetic scenes with their exact truth, and nothing else (see
-the card beside the weights and `pipeline.quality_training`).
+A first opinion judges every mask by itself, the second one among those that the first likes best
+(see `proposals.population`). The bundled trees were shown masks of synthetic scenes with their
+exact truth, and nothing else (see the card beside the weights and `pipeline.quality_training`).
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from numpy.typing import NDArray
 from napari_samstar.proposals.chunks import at_once
 from napari_samstar.proposals.columns import column, column_steps
 from napari_samstar.proposals.evidence import evidence, outline_steps
-from napari_samstar.proposals.forest import Forest, load_forest
+from napari_samstar.proposals.forest import Forest, load_forests
 from napari_samstar.proposals.overlaps import partner_steps
+from napari_samstar.proposals.population import population_steps
 from napari_samstar.settings import Prior
 from napari_samstar.types import Proposals, SamStarError
 
@@ -30,8 +32,8 @@ def quality_path() -> Path:
 
 
 @cache
-def _load(path: Path) -> Forest:
-    return load_forest(path)
+def _load(path: Path) -> dict[str, Forest]:
+    return load_forests(path, ("first", "second"))
 
 
 def quality(proposals: Proposals, prior: Prior) -> NDArray[np.float32]:
@@ -62,12 +64,16 @@ def quality_steps(proposals: Proposals, prior: Prior) -> Generator[int, None, ND
         yield from outline_steps(proposals)
         yield from partner_steps(proposals)
         yield 0  # what follows takes a moment
-        possible = of_size(proposals, prior)
-        found = np.zeros(len(proposals), np.float32)
-        asked = evidence(proposals, prior)[possible]
+        rows = np.flatnonzero(of_size(proposals, prior))
+        asked = evidence(proposals, prior)[rows]
         yield 0
-        found[possible] = yield from _load(quality_path()).steps(asked)
-        proposals.columns[key] = np.clip(found, 0, 1)
+        trees = _load(quality_path())
+        first = np.clip((yield from trees["first"].steps(asked)), 0, 1)
+        among = yield from population_steps(proposals, rows, asked, first)
+        second = yield from trees["second"].steps(np.concatenate([asked, among], axis=1))
+        found = np.zeros(len(proposals), np.float32)
+        found[rows] = np.clip(second, 0, 1)
+        proposals.columns[key] = found
     known: NDArray[np.float32] = proposals.columns[key]
     return known
 

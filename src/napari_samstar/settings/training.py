@@ -88,9 +88,9 @@ class TrainQualitySettings(Settings):
     smallest_side: int = Field(240, ge=64, le=2048, description="Least height of a scene, px.")
     largest_side: int = Field(560, ge=64, le=2048, description="Largest height of a scene, px.")
     masks: int = Field(2600, ge=10, le=100_000, description="Masks drawn of each scene.")
-    trees: int = Field(600, ge=1, le=5000, description="Regression trees.")
+    trees: int = Field(300, ge=1, le=5000, description="Regression trees of either opinion.")
     leaves: int = Field(48, ge=2, le=1000, description="Most leaves of a tree.")
-    learning_rate: float = Field(0.04, gt=0.0, le=1.0, description="Weight of each tree.")
+    learning_rate: float = Field(0.07, gt=0.0, le=1.0, description="Weight of each tree.")
     seed: int = Field(0, ge=0, le=2**32 - 1, description="Seeds the trees.")
 
 
