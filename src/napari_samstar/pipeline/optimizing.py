@@ -50,7 +50,8 @@ __all__ = [
     "with_prior",
 ]
 
-_PARTS = 9  # shapes, gray values, outlines, blocks, matches, evidence, opinion, choice, opinion
+# shapes, gray values, outlines, blocks, matches, evidence, opinion, neighbors, choice, opinion
+_PARTS = 10
 _MOST_LAYERS = 3  # more masks than this on every pixel are no segmentation, and cost most to judge
 
 Event = CandidateEvent | GenerationEvent | SettingEvent | Progress

@@ -14,7 +14,15 @@ from napari_samstar.proposals.chunks import at_once, in_chunks
 from napari_samstar.proposals.neighbors import Neighbors
 from napari_samstar.types import Proposals
 
-__all__ = ["best_partner", "blocks", "blocks_steps", "keep", "other_kind", "partner_steps"]
+__all__ = [
+    "best_partner",
+    "blocks",
+    "blocks_steps",
+    "keep",
+    "neighbors",
+    "other_kind",
+    "partner_steps",
+]
 
 
 _ROWS = 256  # worked on at once
@@ -60,10 +68,16 @@ def keep(
     (M,) int64
         The rows kept, in order.
     """
+    kept = neighbors(proposals).keep(order, max_overlap, budget)
+    return np.asarray(order[kept], np.int64)
+
+
+def neighbors(proposals: Proposals) -> Neighbors:
+    """Return the table's lists of masks that share pixels, memoized with it."""
     if "neighbors" not in proposals.columns:
         proposals.columns["neighbors"] = Neighbors(blocks(proposals), _areas(proposals))
     known: Neighbors = proposals.columns["neighbors"]
-    return np.asarray(order[known.keep(order, max_overlap, budget)], np.int64)
+    return known
 
 
 def best_partner(

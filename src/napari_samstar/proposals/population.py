@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from napari_samstar.proposals.chunks import in_chunks
 from napari_samstar.proposals.evidence import NAMES as EVIDENCE
-from napari_samstar.proposals.overlaps import blocks_steps, keep
+from napari_samstar.proposals.overlaps import blocks_steps, keep, neighbors
 from napari_samstar.types import Proposals
 
 __all__ = ["NAMES", "population_steps"]
@@ -105,6 +105,8 @@ def population_steps(
         Masks done.
     """
     yield from blocks_steps(proposals)
+    neighbors(proposals)
+    yield 0
     order = np.argsort(-first, kind="stable")
     opinion = np.zeros(len(proposals), np.float32)
     opinion[rows] = first
