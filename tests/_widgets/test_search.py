@@ -104,8 +104,11 @@ def test_what_is_wanted_is_seen_before_the_objects_that_there_are(
     assert set(dock._rewards.rows._plots) == {"size", "shape"}
     assert {"size_band", "solidity", "circularity"} <= set(dock._rewards.terms._plots)
     objects = context.outputs.layer(context.image, OBJECTS)
-    inside = np.flatnonzero(whole.between(7, 9))
-    assert inside.size
+    middle = float(whole.median())
+    context.image.set_settings(prior=Prior(diameter=(middle, 9), size_unit="nm"))
+    inside = np.flatnonzero(whole.between(middle, 9))
+    assert 0 < inside.size < len(whole)
+    until(qtbot, lambda: plot.counted().inside == len(inside))
     assert accent().name() in colors_of(plot), "bars within the range stand out"
     gone = state(context).result.table["label"][whole.index[inside]]
     objects.data = np.where(np.isin(objects.data, gone), 0, objects.data)
