@@ -51,6 +51,7 @@ class Probe:
         self.used: list[float] = []
         self.draws: list[float] = []
         self.rows: list[dict[str, object]] = []
+        self.parts: list[tuple[Any, Any, int, int]] = []
         canvas.events.draw.connect(self._drawn, position="last")
 
     def _tick(self) -> None:
@@ -72,14 +73,24 @@ class Probe:
         gaps = 1e3 * np.diff(self.ticks)
         if not gaps.size:
             return
-        busy = 1e3 * np.diff(self.used)
         at = int(gaps.argmax())
         drawn = sum(self.ticks[at] < t <= self.ticks[at + 1] for t in self.draws)
+        self.parts.append((gaps, 1e3 * np.diff(self.used), len(self.draws), drawn))
+        self._keep(what, *self.parts[-1])
+
+    def together(self, first: int) -> None:
+        """Keep a row of figures of all that was sampled from part `first` on."""
+        gaps, busy, draws, drawn = zip(*self.parts[first:], strict=True)
+        most = drawn[int(np.argmax([part.max() for part in gaps]))]
+        what = "does all this from preparing on"
+        self._keep(what, np.concatenate(gaps), np.concatenate(busy), sum(draws), most)
+
+    def _keep(self, what: str, gaps: Any, busy: Any, draws: int, drawn: int) -> None:
         self.rows.append(
             {
                 "while it": what,
                 "seconds": round(float(gaps.sum() / 1e3), 1),
-                "drawings": len(self.draws),
+                "drawings": draws,
                 "median, ms": round(float(np.median(gaps)), 1),
                 "99.9th percentile, ms": round(float(np.percentile(gaps, 99.9)), 1),
                 "longest, ms": round(float(gaps.max()), 1),
@@ -247,7 +258,6 @@ def stalls(side: int) -> tuple[list[dict[str, object]], dict[str, list[float]]]:
     bench.page("Segment")
     sampled("segments, with materials", bench.bench.docks[1]._button.click)
     search = bench.page("Search")
-    search._budget.setValue(150)
     for after in (1.0, 2.5):
         stopped(search._start.click, after)
     sampled("searches, candidates streaming in", search._start.click)
@@ -258,6 +268,7 @@ def stalls(side: int) -> tuple[list[dict[str, object]], dict[str, list[float]]]:
     bench.idle()
     with tempfile.TemporaryDirectory() as folder:
         sampled("exports", lambda: measure.export(folder))
+    probe.together(first=2)
     bench.close()
     return probe.rows, stops
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -129,11 +130,14 @@ class Marks:
     def _replace(self, layer: Any, lines: _Lines, width: float) -> None:
         if not lines.starts and not len(layer.data):
             return
-        layer.data = lines.vectors(layer.ndim)
-        if lines.starts:
-            layer.edge_color = np.concatenate(lines.colors)
-            if not 0.9 < layer.edge_width / width < 1.1:
-                layer.edge_width = width
+        # napari makes the picture of them anew at each of these: here once, after the last
+        with _no_refresh(layer), layer.events.edge_color.blocker():
+            layer.data = lines.vectors(layer.ndim)
+            if lines.starts:
+                layer.edge_color = np.concatenate(lines.colors)
+                if not 0.9 < layer.edge_width / width < 1.1:
+                    layer.edge_width = width
+        layer.refresh(thumbnail=False, extent=False)  # they lie within the image
 
     def _layer(self, image: OpenImage, make: bool) -> Any:
         outputs, viewer = self._context.outputs, self._context.viewer
@@ -149,6 +153,12 @@ class Marks:
                 metadata={OF: str(parent.unique_id), INDEX: index, ROLE: MARKS},
                 **placed_like(parent, index),
             )
+
+
+def _no_refresh(layer: Any) -> AbstractContextManager[None]:
+    """Let a layer's picture be while its data change, where this napari can."""
+    block = getattr(layer, "_block_refresh", nullcontext)
+    return cast("AbstractContextManager[None]", block())
 
 
 def window_outlines(window: NDArray[np.bool_], box: Box) -> list[NDArray[np.float64]]:
