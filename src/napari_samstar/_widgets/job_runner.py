@@ -26,6 +26,7 @@ __all__ = ["JobRunner"]
 _LOG = logging.getLogger(__name__)
 
 _POLL_MS = 40  # between two looks at a running job
+_LONG = 0.01  # s; a look at a job that took as long has told enough
 
 
 @dataclass
@@ -200,6 +201,7 @@ class JobRunner(QObject):
             return
         outcome = running.job.outcome  # asked first, so that no last event is missed
         events = running.job.take()
+        before = time.perf_counter()
         self._hand_over(running, events)
         if self._running is not running:
             return
@@ -209,7 +211,9 @@ class JobRunner(QObject):
         told = next((e for e in reversed(events) if isinstance(e, Progress)), None)
         if told is not None:
             running.progress.newest = told
-        if running.progress.due(time.perf_counter()):
+        # what was handed over is drawn before the progress is: napari draws all when told of that
+        now = time.perf_counter()
+        if now - before < _LONG and running.progress.due(now):
             self._tell(running)
 
     def _hand_over(self, running: _Running, events: list[Any]) -> None:
