@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -302,6 +303,21 @@ def test_a_new_pixel_size_renews_the_table(
     after = state(context).result.table["equivalent_diameter_um"].to_numpy()
     np.testing.assert_allclose(after, 2 * before)
     assert measured._column.currentText() == "equivalent diameter, µm"
+
+
+def test_a_result_that_comes_while_the_pixel_size_changes_is_measured_with_it(
+    context: Context, measured: MeasureDock, qtbot: Any
+) -> None:
+    first = state(context).result
+    labels = np.where(first.segmentation.labels == 1, 0, first.segmentation.labels)
+    other = replace(first, segmentation=replace(first.segmentation, labels=labels))
+    context.image.set_pixel_size(1.0, "um")  # the first result begins to be measured again
+    context.image.update(result=other)  # as brought back meanwhile, with the old size
+    wait(qtbot, context)
+    result = state(context).result
+    np.testing.assert_array_equal(result.segmentation.labels, labels)
+    assert result.table["label"].tolist() == np.unique(labels)[1:].tolist()
+    assert "equivalent_diameter_um" in result.table
 
 
 def test_what_is_painted_by_hand_is_measured(

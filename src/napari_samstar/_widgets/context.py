@@ -164,15 +164,21 @@ class Context(QObject):
         self.image_changed.emit(EVERYTHING)
 
     def _on_changed(self, image: OpenImage, names: frozenset[str]) -> None:
-        if "source" in names and image.state.result is not None:
-            # the pixel size: the table follows
-            self._update_quickly(image, image.recalibrate_steps())
+        if names & {"source", "result"} and not image.state.measured:
+            self._measure_again(image)
         if image is self.image:
             self.image_changed.emit(names)
 
-    def _update_quickly(self, image: OpenImage, command: Steps) -> None:
+    def _measure_again(self, image: OpenImage) -> None:
+        """Let the table follow the pixel size, also where a job began before that was changed."""
+        result = image.state.result
+
+        def done(changes: Any) -> None:
+            if image.state.result is result:  # another one is looked at when it comes
+                image.update(**changes)
+
         title = f"Measuring {image.state.source.name}"
-        self.run_quick(title, image, command, done=lambda changes: image.update(**changes))
+        self.run_quick(title, image, image.recalibrate_steps(), done=done)
 
     def _on_closed(self, image: OpenImage) -> None:
         self.jobs.forget(image)

@@ -137,6 +137,14 @@ class ImageState:
         return self.prepared is not None and self.prepared.made_from == self.inputs
 
     @property
+    def measured(self) -> bool:
+        """Whether the result, if there is one, was measured with the present pixel size."""
+        if self.result is None:
+            return True
+        then, now = self.result.segmentation.micrograph, self.source.micrograph
+        return (then.pixel_size, then.unit) == (now.pixel_size, now.unit)
+
+    @property
     def untouched(self) -> bool:
         """Whether nothing was made of it yet."""
         return self.prepared is None and self.result is None and self.front is None
