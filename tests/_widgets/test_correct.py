@@ -278,6 +278,22 @@ def test_the_layer_may_go_at_any_time(
     assert "Open a micrograph" in page.parts.hint.text() or page.image is None
 
 
+def test_a_layer_that_went_comes_back_with_what_was_corrected_since(
+    context: Context, page: CorrectDock, qtbot: Any
+) -> None:
+    context.image.set_pixel_size(0.4, "nm")  # the objects as found begin to be measured again
+    page.press("merge")
+    page.clicked(np.array([20, 20]) * 0.4, True)
+    page.clicked(np.array([20, 60]) * 0.4, True)
+    corrected = found(context).labels.copy()
+    assert corrected[20, 20] == corrected[20, 60] > 0
+    context.viewer.layers.remove(context.outputs.layer(context.image, OBJECTS))
+    until(qtbot, lambda: context.outputs.layer(context.image, OBJECTS) is not None)
+    np.testing.assert_array_equal(shown(context), corrected)
+    wait(qtbot, context)
+    np.testing.assert_array_equal(shown(context), corrected)
+
+
 def test_other_data_in_the_layer_is_not_taken_for_a_stroke(
     context: Context, page: CorrectDock, qtbot: Any
 ) -> None:

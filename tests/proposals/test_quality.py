@@ -59,6 +59,20 @@ def test_sizes_outside_the_prior_are_worth_nothing(precipitates: tuple[Proposals
         quality(proposals, Prior(diameter=(10.0, 15.0), size_unit="nm"))
 
 
+def test_bright_objects_are_not_taken_for_dark_ones() -> None:
+    yy, xx = np.mgrid[:128, :160]
+    image = np.random.default_rng(0).normal(120, 4, (128, 160))
+    for y, x, gray in ((40, 40, 60), (40, 110, 60), (90, 40, 190), (90, 110, 60)):
+        image[(yy - y) ** 2 + (xx - x) ** 2 <= 144] = gray
+    proposals = propose(Micrograph(image.astype(np.float32)), None, DecodeSettings())
+    bright = proposals.runs.hold(np.arange(len(proposals)), 90, 40)
+    bright &= proposals.runs.areas() < 1000
+    assert (quality(proposals, Prior())[bright] > 0.5).any(), "it is an object"
+    assert quality(proposals, Prior(polarity="dark"))[bright].max() < 0.1
+    dark = proposals.runs.hold(np.arange(len(proposals)), 40, 40)
+    assert (quality(proposals, Prior(polarity="dark"))[dark] > 0.5).any()
+
+
 def test_an_inverted_image_with_the_opposite_prior_says_the_same(
     precipitates: tuple[Proposals, Scene],
 ) -> None:

@@ -355,7 +355,7 @@ def _context(proposals: Proposals, terms: Sequence[RewardTerm], base: SelectSett
     """Hash of what the rewards depend on besides the genes."""
     decode = proposals.decode
     return content_key(
-        "optimize-4",  # raised when quality or breeding change: rewards must not mix in a journal
+        "optimize-5",  # raised when quality or breeding change: rewards must not mix in a journal
         repr(sorted((k, repr(v)) for k, v in proposals.provenance.items())),
         decode.key() if decode is not None else "",
         repr([(term.name, sorted(term.values().items())) for term in terms]),

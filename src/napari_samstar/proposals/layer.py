@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from napari_samstar.proposals.columns import column
 from napari_samstar.proposals.overlaps import keep, other_kind
-from napari_samstar.proposals.quality import of_size, quality
+from napari_samstar.proposals.quality import possible, quality
 from napari_samstar.settings import Prior, RewardLayerSettings
 from napari_samstar.types import Proposals
 
@@ -63,7 +63,7 @@ def score(proposals: Proposals, layer: RewardLayerSettings) -> NDArray[np.float3
     Returns
     -------
     (N,) float32
-        0 to 1; 0 for masks whose equivalent diameter is outside the prior's range.
+        0 to 1; 0 for masks that the prior rules out (`proposals.quality.possible`).
 
     Raises
     ------
@@ -81,7 +81,7 @@ def score(proposals: Proposals, layer: RewardLayerSettings) -> NDArray[np.float3
         _confirmed(proposals),
         # without a share in the scores, quality need not be known
         quality(proposals, layer.prior) if layer.learned > 0 else np.zeros(0, np.float32),
-        _of_size(proposals, layer.prior),
+        possible(proposals, layer.prior),
         layer.trust,
         layer.agreement,
         layer.learned,
@@ -96,7 +96,7 @@ def _blend(
     predicted_iou: Any,
     confirmed: Any,
     learned: Any,
-    of_size: Any,
+    possible: Any,
     trust: float,
     agreement: float,
     share: float,
@@ -104,7 +104,7 @@ def _blend(
     """Score of every mask, in one pass: a search asks for it once a candidate; see `score`."""
     scores = np.zeros(len(terms), np.float32)
     for i in range(len(terms)):
-        if not of_size[i]:
+        if not possible[i]:
             continue
         score = 0.0
         for k in range(weights.size):
@@ -134,15 +134,6 @@ def _confirmed(proposals: Proposals) -> NDArray[np.float32]:
     """Largest IoU of each mask with one of the other kind, (N,); 1 where there is but one kind."""
     found = other_kind(proposals)
     return np.ones(len(proposals), np.float32) if found is None else found[0]
-
-
-def _of_size(proposals: Proposals, prior: Prior) -> NDArray[np.bool_]:
-    """Ask `of_size`, once."""
-    key = ("of_size", prior.diameter, prior.size_unit)
-    if key not in proposals.columns:
-        proposals.columns[key] = of_size(proposals, prior)
-    known: NDArray[np.bool_] = proposals.columns[key]
-    return known
 
 
 def _terms(proposals: Proposals, asked: str | None) -> NDArray[np.float32]:

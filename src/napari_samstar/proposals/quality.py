@@ -23,7 +23,9 @@ from napari_samstar.proposals.population import population_steps
 from napari_samstar.settings import Prior
 from napari_samstar.types import Proposals, SamStarError
 
-__all__ = ["of_size", "quality", "quality_path", "quality_steps"]
+__all__ = ["of_size", "possible", "quality", "quality_path", "quality_steps"]
+
+_CLEAR = 0.5  # of the image's spread of gray: a contrast that nobody would call a mistake
 
 
 def quality_path() -> Path:
@@ -39,7 +41,7 @@ def _load(path: Path) -> dict[str, Forest]:
 def quality(proposals: Proposals, prior: Prior) -> NDArray[np.float32]:
     """Return each mask's expected IoU with the object that it shows, (N,) 0 to 1; memoized.
 
-    0 for masks whose equivalent diameter is outside the prior's range.
+    0 for masks that the prior rules out, see `possible`.
 
     Parameters
     ----------
@@ -64,7 +66,7 @@ def quality_steps(proposals: Proposals, prior: Prior) -> Generator[int, None, ND
         yield from outline_steps(proposals)
         yield from partner_steps(proposals)
         yield 0  # what follows takes a moment
-        rows = np.flatnonzero(of_size(proposals, prior))
+        rows = np.flatnonzero(possible(proposals, prior))
         asked = evidence(proposals, prior)[rows]
         yield 0
         trees = _load(quality_path())
@@ -75,6 +77,29 @@ def quality_steps(proposals: Proposals, prior: Prior) -> Generator[int, None, ND
         found[rows] = np.clip(second, 0, 1)
         proposals.columns[key] = found
     known: NDArray[np.float32] = proposals.columns[key]
+    return known
+
+
+def possible(proposals: Proposals, prior: Prior) -> NDArray[np.bool_]:
+    """Whether the prior leaves each mask a chance, (N,); memoized.
+
+    Ruled out are masks outside of its range of diameters, and those that are clearly of the other
+    polarity: not darker where dark objects are asked for, but brighter than both the ring around
+    and the image's median, by half the standard deviation of its gray values. One of the two alone
+    says little: crowded objects have bright neighbors, and phase contrast a halo.
+    """
+    key = ("possible", prior.diameter, prior.size_unit, prior.polarity)
+    if key not in proposals.columns:
+        made = of_size(proposals, prior)
+        if prior.polarity is not None:
+            inside, gray = column(proposals, "mean"), proposals.gray
+            sign = 1.0 if prior.polarity == "bright" else -1.0
+            contrast = np.maximum(
+                sign * (inside - column(proposals, "ring_mean")), sign * (inside - np.median(gray))
+            )
+            made &= ~(contrast < -_CLEAR * float(np.std(gray)))
+        proposals.columns[key] = made
+    known: NDArray[np.bool_] = proposals.columns[key]
     return known
 
 

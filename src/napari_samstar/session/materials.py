@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 #: Okabe and Ito's colors, told apart with any color vision; material 1 has the first.
-COLORS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442")
+COLORS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#f0e442", "#56b4e9", "#d55e00")
 
 
 @dataclass(frozen=True)

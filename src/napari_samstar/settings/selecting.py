@@ -104,7 +104,7 @@ class RewardLayerSettings(Settings):
         1.0,
         description="Share of the expected quality, in place of all of the above, in the score.",
     )
-    threshold: float = Field(0.15, ge=0.0, le=1.0, description="Lowest score kept.")
+    threshold: float = Field(0.2, ge=0.0, le=1.0, description="Lowest score kept.")
     max_overlap: float = Field(
         0.2,
         ge=0.0,
