@@ -184,8 +184,9 @@ def _join_weak(
     weak = weak[np.argsort(-areas[weak], kind="stable")]
     founded: list[NDArray[np.float64]] = []  # by masks that resemble no group
     count = int(groups.max()) + 1
-    # one mask has no tree whose gap could decide: the middle of where it may be
-    new = (chosen.surely_alike + chosen.surely_different) / 2
+    # one small mask has no tree whose gap could decide, and lies there because it looks different:
+    # so twice the middle of where the gap may be
+    new = chosen.surely_alike + chosen.surely_different
     most = chosen.count or chosen.most
     compared = weak[:_MOST_COMPARED] if count > 1 or most > 1 else weak[:0]
     for turn, k in enumerate(compared.tolist()):

@@ -21,7 +21,7 @@ __all__ = ["importances_for", "terms_for"]
 
 # one objective judges masks as a whole; the others decide where it finds candidates nearly alike
 _LEADING = "quality"
-_OTHERS = 0.1
+_OTHERS = 0.05
 _IN_QUALITY = 0.0  # confidence is part of what quality was learned from; by itself it misleads
 
 
@@ -97,7 +97,7 @@ def importances_for(objectives: Sequence[str]) -> dict[str, float]:
     Returns
     -------
     dict
-        Expected quality counts 1, confidence 0, all others 0.1; without quality all count alike.
+        Expected quality counts 1, confidence 0, all others 0.05; without quality all count alike.
     """
     leading = {_LEADING, ExpectedQuality.name}
     if not leading & set(objectives):
