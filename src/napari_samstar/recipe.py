@@ -131,6 +131,11 @@ class Recipe(Settings):
     versions: dict[str, str] = Field(default_factory=versions)
     created: str = Field(default_factory=_now, description="UTC, ISO 8601.")
 
+    def calibrated(self, micrograph: Micrograph) -> Recipe:
+        """Say the pixel size of `micrograph`, which is the same image."""
+        size = {"pixel_size": micrograph.pixel_size, "unit": micrograph.unit}
+        return self.model_copy(update={"image": self.image.model_copy(update=size)})
+
     def run_settings(self) -> RunSettings:
         """Take the settings that made a result; a step that it left out stays at its default."""
         steps = {name: getattr(self, name) for name in RunSettings.model_fields}

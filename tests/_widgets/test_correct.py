@@ -97,6 +97,24 @@ def test_two_clicks_merge_and_the_table_follows(
     )
 
 
+def test_a_new_pixel_size_measures_the_objects_as_corrected(
+    context: Context, page: CorrectDock, qtbot: Any
+) -> None:
+    count = len(found(context).table)
+    page.press("merge")
+    click(page, 20, 20)
+    click(page, 20, 60)
+    context.correcting._after_rest()  # the merged objects begin to be measured
+    context.image.set_pixel_size(4.0, "um")
+    until(qtbot, lambda: context.image.state.measured)
+    wait(qtbot, context)
+    result = context.image.state.result
+    np.testing.assert_array_equal(result.segmentation.labels, found(context).labels)
+    assert len(result.table) == count - 1
+    assert "equivalent_diameter_um" in result.table
+    assert (result.recipe.image.pixel_size, result.recipe.image.unit) == ((4.0, 4.0), "um")
+
+
 def test_strokes_merge_and_cut(context: Context, page: CorrectDock) -> None:
     page.press("merge")
     drag(page, (60, 10), (60, 110))

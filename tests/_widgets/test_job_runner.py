@@ -41,6 +41,25 @@ def test_events_and_the_value_arrive_in_the_thread_of_the_window(
     assert {thread for thread, _ in arrived} == {here}
 
 
+def test_progress_is_told_of_even_where_every_answer_takes_long_to_show(
+    runner: JobRunner, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("napari_samstar._widgets.job_runner._LONG", 0.0)
+    told: list[JobStatus | None] = []
+    runner.status.connect(told.append)
+
+    gate = Gate()
+
+    def steps() -> Any:
+        yield "an answer"
+        yield from gate.steps()
+
+    runner.start("Counting", steps(), events=lambda events: None)
+    until(qtbot, lambda: any(s is not None and s.progress.stage == "decoding" for s in told))
+    gate.go.set()
+    runner.stop()
+
+
 def test_stop_closes_the_steps_in_their_own_thread(runner: JobRunner, qtbot: Any) -> None:
     gate, values = Gate(), []
     runner.start("Waiting", gate.steps(), done=values.append)

@@ -172,10 +172,15 @@ class Context(QObject):
     def _measure_again(self, image: OpenImage) -> None:
         """Let the table follow the pixel size, also where a job began before that was changed."""
         result = image.state.result
+        if image.state.corrections is not None:
+            self.correcting.measure(image)
+            return
 
         def done(changes: Any) -> None:
-            if image.state.result is result:  # another one is looked at when it comes
+            if image.state.result is result and image.state.corrections is None:
                 image.update(**changes)
+            elif not image.state.measured:
+                self._measure_again(image)
 
         title = f"Measuring {image.state.source.name}"
         self.run_quick(title, image, image.recalibrate_steps(), done=done)

@@ -112,6 +112,11 @@ class Correcting(QObject):
         """Make the correction again that was taken back last."""
         self._step(image, "redo", "There is nothing to do again.")
 
+    def measure(self, image: OpenImage) -> None:
+        """Measure the objects as they are corrected, once they have been left alone a moment."""
+        self._stale.add(image)
+        self._rest.start()
+
     def offers(self, image: OpenImage) -> list[Recoverable]:
         """Corrections of this image that were not exported, the latest first."""
         return self._offers.get(image, [])
@@ -179,8 +184,7 @@ class Correcting(QObject):
             self.edited.emit(image)
 
     def _changed(self, image: OpenImage) -> None:
-        self._stale.add(image)
-        self._rest.start()
+        self.measure(image)
         self.edited.emit(image)
 
     def _take(self, image: OpenImage, corrections: Corrections) -> None:
@@ -237,8 +241,7 @@ class Correcting(QObject):
             if corrections.version == version:
                 image.update(**changes)
             else:
-                self._stale.add(image)
-                self._rest.start()
+                self.measure(image)
 
         title = f"Measuring {image.state.source.name}"
         self._context.run_quick(title, image, image.corrected_steps(), done=done)

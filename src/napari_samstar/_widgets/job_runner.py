@@ -26,7 +26,7 @@ __all__ = ["JobRunner"]
 _LOG = logging.getLogger(__name__)
 
 _POLL_MS = 40  # between two looks at a running job
-_LONG = 0.01  # s; a look at a job that took as long has told enough
+_LONG = 0.01  # s; after a look at a job that took as long, its progress waits for the next one
 
 
 @dataclass
@@ -37,6 +37,7 @@ class _Running:
     done: Callable[[Any], None] | None
     events: Callable[[list[Any]], None] | None
     progress: JobProgress
+    put_off: bool = False  # whether its progress was not told of when it was due
 
 
 class JobRunner(QObject):
@@ -213,7 +214,9 @@ class JobRunner(QObject):
             running.progress.newest = told
         # what was handed over is drawn before the progress is: napari draws all when told of that
         now = time.perf_counter()
-        if now - before < _LONG and running.progress.due(now):
+        due = running.progress.due(now)
+        running.put_off = due and not running.put_off and now - before >= _LONG
+        if due and not running.put_off:
             self._tell(running)
 
     def _hand_over(self, running: _Running, events: list[Any]) -> None:

@@ -154,15 +154,13 @@ class Outputs:
         if result is None:
             self.hide(image, OBJECTS)
             return
-        layer, corrections = self.layer(image, OBJECTS), image.state.corrections
+        layer = self.layer(image, OBJECTS)
         labels = result.segmentation.labels
         # napari finds a label's row by a column of this name
         features = result.table.rename(columns={"label": "index"})
-        if corrections is not None and measured:  # they may be newer than what was measured
-            if layer is not None:
-                layer.features = features
-                return
-            labels = corrections.labels
+        if layer is not None and image.state.corrections is not None and measured:
+            layer.features = features  # its pixels are newer than what was measured of them
+            return
         if layer is not None and np.array_equal(np.squeeze(layer.data), labels):
             layer.features = features  # the same picture: its undo history stays
             return

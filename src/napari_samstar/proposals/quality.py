@@ -87,6 +87,18 @@ def possible(proposals: Proposals, prior: Prior) -> NDArray[np.bool_]:
     polarity: not darker where dark objects are asked for, but brighter than both the ring around
     and the image's median, by half the standard deviation of its gray values. One of the two alone
     says little: crowded objects have bright neighbors, and phase contrast a halo.
+
+    Parameters
+    ----------
+    proposals : Proposals
+        N masks.
+    prior : Prior
+        What is known; diameters must be in px.
+
+    Raises
+    ------
+    SamStarError
+        If the prior's sizes are not in px (see `Prior.diameter_px`).
     """
     key = ("possible", prior.diameter, prior.size_unit, prior.polarity)
     if key not in proposals.columns:

@@ -86,7 +86,10 @@ def measure(state: ImageState, now: Snapshot) -> _Changes:
     elif "agreement" in state.result.table:  # as read with an export; objects made since have none
         known = state.result.table.set_index("label")["agreement"]
         with_agreement(table, known.reindex(table["label"]).to_numpy(np.float64))
-    result = replace(state.result, segmentation=segmentation, table=table, selection=None)
+    recipe = state.result.recipe.calibrated(micrograph)
+    result = replace(
+        state.result, segmentation=segmentation, table=table, selection=None, recipe=recipe
+    )
     return {"result": result, "corrections": KEEP}
 
 

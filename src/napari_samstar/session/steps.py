@@ -125,10 +125,7 @@ def recalibrate(state: ImageState) -> _Changes:
     micrograph = state.source.micrograph
     segmentation = replace(state.result.segmentation, micrograph=micrograph)
     table = measured(segmentation.labels, micrograph, segmentation.materials)
-    image = state.result.recipe.image.model_copy(
-        update={"pixel_size": micrograph.pixel_size, "unit": micrograph.unit}
-    )
-    recipe = state.result.recipe.model_copy(update={"image": image})
+    recipe = state.result.recipe.calibrated(micrograph)
     result = replace(state.result, segmentation=segmentation, table=table, recipe=recipe)
     return {"result": result, "corrections": KEEP}
 

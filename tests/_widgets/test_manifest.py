@@ -15,7 +15,7 @@ from npe2.manifest.contributions import ContributionPoints
 from napari_samstar._widgets.workbench import DOCKS
 from napari_samstar.io.read import supported_extensions
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 FILE = ROOT / "src" / "napari_samstar" / "napari.yaml"
 
 
