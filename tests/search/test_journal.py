@@ -70,6 +70,20 @@ def test_larger_budget_goes_on_with_the_same_search(path):
     assert front.evaluated == whole.evaluated
 
 
+def test_search_never_waits_for_the_disk(path, monkeypatch):
+    # a busy disk takes half a second to answer, and a cancel would wait with it
+    monkeypatch.setattr("os.fsync", lambda _: pytest.fail("the search waits for the disk"))
+    finish(study(path, budget=40))
+    assert len(read_journal(path)[1]) == 40
+
+
+@pytest.mark.parametrize("left", [b"", bytes(300)], ids=["nothing", "zeros"])
+def test_journal_that_a_power_cut_emptied_is_started_anew(path, left):
+    path.write_bytes(left)
+    front, _ = finish(study(path, budget=40))
+    assert [c.rewards for c in read_journal(path)[1]] == [c.rewards for c in front.evaluated]
+
+
 @pytest.mark.parametrize("method", ["random", "grid"])
 def test_baselines_are_resumed_alike(path, method):
     whole, _ = finish(study(None, method=method))

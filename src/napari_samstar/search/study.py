@@ -160,8 +160,6 @@ class Study:
                 rewards.append(self._known[key].rewards)
             exhausted = repetitions > _MOST_REPETITIONS
             ended = tally.end_generation(partial(self._reason_to_stop, exhausted))
-            if journal is not None:
-                journal.sync()
             yield from tally.paused(ended)
             if not tally.finished:
                 batch = _send(batches, np.array(rewards, np.float64))
