@@ -130,14 +130,16 @@ class Marks:
     def _replace(self, layer: Any, lines: _Lines, width: float) -> None:
         if not lines.starts and not len(layer.data):
             return
-        # napari makes the picture of them anew at each of these: here once, after the last
-        with _no_refresh(layer), layer.events.edge_color.blocker():
+        # napari makes the picture of them anew at each of these: here once, after the last; they
+        # lie within the image, so the viewer need not ask all layers how far they reach
+        events = layer.events
+        with _no_refresh(layer), events.edge_color.blocker(), events.data.blocker():
             layer.data = lines.vectors(layer.ndim)
             if lines.starts:
                 layer.edge_color = np.concatenate(lines.colors)
                 if not 0.9 < layer.edge_width / width < 1.1:
                     layer.edge_width = width
-        layer.refresh(thumbnail=False, extent=False)  # they lie within the image
+        layer.refresh(thumbnail=False, extent=False)
 
     def _layer(self, image: OpenImage, make: bool) -> Any:
         outputs, viewer = self._context.outputs, self._context.viewer
