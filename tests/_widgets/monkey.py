@@ -130,6 +130,13 @@ class Monkey:
         anywhere = int(self.chance.integers(self.bench.pages.count()))
         self.bench.pages.setCurrentIndex(correct if self.chance.random() < 0.5 else anywhere)
 
+    def use_network(self) -> None:
+        """Segment the image with the bundled network, to the end."""
+        self.image.update(model="samstar-tiny")
+        self.page("Segment")._button.click()
+        self.settle()
+        assert self.image.state.result is not None
+
     def prepare(self) -> None:
         self._press(self.page("Image")._prepare)
 
