@@ -28,6 +28,7 @@ from typing import Any
 import numpy as np
 
 SMALL = 1024
+SEGMENTS = "segments, with materials"
 PERIOD_MS = 5
 
 
@@ -78,11 +79,10 @@ class Probe:
         self.parts.append((gaps, 1e3 * np.diff(self.used), len(self.draws), drawn))
         self._keep(what, *self.parts[-1])
 
-    def together(self, first: int) -> None:
-        """Keep a row of figures of all that was sampled from part `first` on."""
-        gaps, busy, draws, drawn = zip(*self.parts[first:], strict=True)
+    def together(self, what: str, parts: list[int]) -> None:
+        """Keep a row of figures of several parts."""
+        gaps, busy, draws, drawn = zip(*[self.parts[k] for k in parts], strict=True)
         most = drawn[int(np.argmax([part.max() for part in gaps]))]
-        what = "does all this from preparing on"
         self._keep(what, np.concatenate(gaps), np.concatenate(busy), sum(draws), most)
 
     def _keep(self, what: str, gaps: Any, busy: Any, draws: int, drawn: int) -> None:
@@ -256,7 +256,7 @@ def stalls(side: int) -> tuple[list[dict[str, object]], dict[str, list[float]]]:
         stopped(image._prepare.click, after)
     sampled("prepares", image._prepare.click)
     bench.page("Segment")
-    sampled("segments, with materials", bench.bench.docks[1]._button.click)
+    sampled(SEGMENTS, bench.bench.docks[1]._button.click)
     search = bench.page("Search")
     for after in (1.0, 2.5):
         stopped(search._start.click, after)
@@ -268,7 +268,10 @@ def stalls(side: int) -> tuple[list[dict[str, object]], dict[str, list[float]]]:
     bench.idle()
     with tempfile.TemporaryDirectory() as folder:
         sampled("exports", lambda: measure.export(folder))
-    probe.together(first=2)
+    segments = [row["while it"] for row in probe.rows].index(SEGMENTS)
+    rest = [k for k in range(2, len(probe.rows)) if k != segments]
+    probe.together("prepares, searches, finds materials and exports", rest)
+    probe.together("does all this and segments", [*rest, segments])
     bench.close()
     return probe.rows, stops
 
