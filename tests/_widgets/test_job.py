@@ -5,9 +5,14 @@ from __future__ import annotations
 import threading
 from typing import Any
 
+import numpy as np
+import pytest
+from tests._widgets.monkey import memory
 from tests._widgets.steps import Gate, iter_of
 
+from napari_samstar._widgets import job as job_module
 from napari_samstar._widgets.job import Job
+from napari_samstar._widgets.memory import _trim
 from napari_samstar.types import Progress
 
 
@@ -46,3 +51,24 @@ def test_a_job_stops_between_two_steps_and_closes_them_in_its_thread() -> None:
     assert job.outcome == ("stopped", None)
     assert gate.closed_in != threading.get_ident()
     assert gate.steps_done <= 1
+
+
+@pytest.mark.skipif(_trim() is None, reason="this C library gives memory back by itself")
+def test_a_long_job_gives_its_memory_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(job_module, "_LONG_S", 0.0)
+    kept: list[Any] = []
+    used: list[float] = []
+
+    def steps() -> Any:
+        blocks = [np.ones(100_000, np.uint8) for _ in range(2000)]
+        kept.extend(blocks[::20])  # between them it is full of holes
+        used.append(memory())
+        del blocks
+        yield Progress("decoding", 0, 1)
+
+    before = memory()
+    job = Job(steps())
+    job.start()
+    assert job.join(30)
+    assert used[0] - before > 150
+    assert memory() - before < 50

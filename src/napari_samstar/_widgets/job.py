@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Generator, Sequence
 from typing import Any, Literal, TypeAlias
 
 from napari_samstar._widgets.collecting import Collecting
+from napari_samstar._widgets.memory import give_back
 from napari_samstar.types import Progress
 
 __all__ = ["Job", "Outcome", "Steps"]
 
 _LOG = logging.getLogger(__name__)
+
+_LONG_S = 1.0  # a job that took so long may have freed much memory
 
 Steps: TypeAlias = Generator[Any, None, Any]
 
@@ -90,8 +94,11 @@ class Job:
         return not self._thread.is_alive()
 
     def _work(self) -> None:
+        began = time.monotonic()
         with self._collecting.held_off():
             self._do()
+        if time.monotonic() - began > _LONG_S:
+            give_back()
 
     def _do(self) -> None:
         steps, after = self._steps, self._after
