@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +46,48 @@ def _same(a: edits.Editor, b: edits.Editor) -> bool:
 
 def _text(journal: edits.Journal) -> Path:
     return journal.path / "edits.jsonl"
+
+
+def test_a_correction_does_not_wait_for_a_busy_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    editor, journal = edits.start(tmp_path, LABELS, IMAGE)
+    asked, answers, sync = threading.Event(), threading.Event(), os.fsync
+
+    def busy(descriptor: int) -> None:
+        asked.set()
+        assert answers.wait(30)
+        sync(descriptor)
+
+    monkeypatch.setattr("os.fsync", busy)
+    editor.do(edits.Merge(1, 2))
+    assert asked.wait(30)
+    editor.do(edits.Merge(3, 4))  # the disk has not answered yet, and the line is there
+    assert _text(journal).read_bytes().count(b'"Merge"') == 2
+    answers.set()
+    journal.close()
+    again, second = edits.restore(journal.path)
+    assert _same(editor, again)
+    second.close()
+
+
+def test_a_disk_that_refuses_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    editor, journal = edits.start(tmp_path, LABELS, IMAGE)
+
+    def broken(descriptor: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("os.fsync", broken)
+        editor.do(edits.Merge(1, 2))
+        journal._confirming.wait()
+    with pytest.raises(SamStarError, match=r"could not be kept in .*Input/output error"):
+        editor.do(edits.Merge(3, 4))
+    editor.do(edits.Merge(3, 4))
+    journal.close()
+    again, second = edits.restore(journal.path)
+    assert _same(editor, again)
+    second.close()
 
 
 def test_a_journal_gives_the_state_back_with_its_history(tmp_path: Path) -> None:

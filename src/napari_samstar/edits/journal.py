@@ -11,8 +11,9 @@ import contextlib
 import json
 import os
 import shutil
-import time
+import threading
 from collections.abc import Mapping
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -27,16 +28,14 @@ FORMAT_VERSION = 1
 EDITS = "edits.jsonl"
 
 _LOCK = "lock"
-_SLOW_S = 0.005  # where the disk takes longer to confirm a line ...
-_PAUSE_S = 1.0  # ... it is asked only so often
 
 
 class Journal:
     """The text file of one journal, open for appending, and the lock that keeps others out.
 
     `start` and `restore` make one. A line is handed to the system as it is made, so that it
-    outlives a crash of the program; and the disk is asked to confirm it, so that it outlives a
-    power cut, but at most once a second where that takes more than 5 ms.
+    outlives a crash of the program; and the disk is asked at once to confirm it, so that it
+    outlives a power cut. Nobody waits for the answer: a disk that is busy takes half a second.
 
     Attributes
     ----------
@@ -63,8 +62,7 @@ class Journal:
         self._size = size
         self._file = (path / EDITS).open("r+b", buffering=0)
         self._file.truncate(size)
-        self._slow = False
-        self._synced = 0.0
+        self._confirming = _Confirming(self._file)
 
     def append(self, record: Mapping[str, Any]) -> None:
         """Write one record down.
@@ -72,19 +70,19 @@ class Journal:
         Raises
         ------
         SamStarError
-            If the disk refuses, or the journal is closed.
+            If the disk refuses, now or what came before, or the journal is closed.
         """
         line = json.dumps(record, separators=(",", ":")).encode() + b"\n"
         if self._file.closed:
             raise SamStarError(f"The journal {self.path} is closed: open the image anew.")
         try:
+            self._confirming.check()
             # from where the last whole line ended: a half line of a failed try is overwritten
             self._file.seek(self._size)
             self._file.truncate()
             rest = memoryview(line)
             while rest:
                 rest = rest[self._file.write(rest) :]
-            self._confirm()
         except OSError as err:
             with contextlib.suppress(OSError):
                 self._file.truncate(self._size)
@@ -93,6 +91,7 @@ class Journal:
                 f"{err.strerror or err}."
             ) from err
         self._size += len(line)
+        self._confirming.ask()
 
     def close(self, *, keep: bool = True) -> None:
         """Let others in; without `keep`, as where nothing is unsaved, the journal is removed."""
@@ -103,19 +102,57 @@ class Journal:
                 self.append({"closed": True})
                 os.fsync(self._file.fileno())
         finally:
+            self._confirming.wait()
             self._file.close()
             if keep:
                 self._lock.release()
             else:
                 remove(self.path, self._lock)
 
-    def _confirm(self) -> None:
-        started = time.monotonic()
-        if self._slow and started - self._synced < _PAUSE_S:
-            return
-        os.fsync(self._file.fileno())
-        self._synced = time.monotonic()
-        self._slow = self._synced - started > _SLOW_S
+
+class _Confirming:
+    """Has the disk confirm what was written to a file, in a thread that ends once it has."""
+
+    def __init__(self, file: FileIO) -> None:
+        self._file = file
+        self._lock = threading.RLock()  # a journal may be closed by the collector, in any thread
+        self._thread: threading.Thread | None = None
+        self._more = False
+        self._refused: OSError | None = None
+
+    def ask(self) -> None:
+        """Confirm all that is written by now."""
+        with self._lock:
+            self._more = True
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, name="samstar journal")
+                self._thread.start()
+
+    def check(self) -> None:
+        """Raise the OSError with which the disk refused, once."""
+        refused, self._refused = self._refused, None
+        if refused is not None:
+            raise refused
+
+    def wait(self) -> None:
+        """Wait until all that was asked for is answered."""
+        thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join()
+
+    def _work(self) -> None:
+        while True:
+            with self._lock:
+                if not self._more:
+                    self._thread = None
+                    return
+                self._more = False
+            try:
+                os.fsync(self._file.fileno())
+            except OSError as err:
+                self._refused = err
+            except ValueError:  # it was closed here, by the collector
+                pass
 
 
 def lock_journal(path: Path, wait_s: float = 0.3) -> FileLock:
