@@ -102,7 +102,7 @@ class Journal:
                 self.append({"closed": True})
                 os.fsync(self._file.fileno())
         finally:
-            self._confirming.wait()
+            self._confirming.end()
             self._file.close()
             if keep:
                 self._lock.release()
@@ -111,22 +111,23 @@ class Journal:
 
 
 class _Confirming:
-    """Has the disk confirm what was written to a file, in a thread that ends once it has."""
+    """Has the disk confirm what is written to a file, in a thread that ends with the file."""
 
     def __init__(self, file: FileIO) -> None:
         self._file = file
-        self._lock = threading.RLock()  # a journal may be closed by the collector, in any thread
-        self._thread: threading.Thread | None = None
-        self._more = False
+        # entered twice where the collector closes a journal in this very thread
+        self._changed = threading.Condition(threading.RLock())
+        self._asked = self._ended = False
         self._refused: OSError | None = None
+        # a daemon: Python waits for all others before it closes journals that are still open
+        self._thread = threading.Thread(target=self._work, name="samstar journal", daemon=True)
+        self._thread.start()
 
     def ask(self) -> None:
         """Confirm all that is written by now."""
-        with self._lock:
-            self._more = True
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name="samstar journal")
-                self._thread.start()
+        with self._changed:
+            self._asked = True
+            self._changed.notify()
 
     def check(self) -> None:
         """Raise the OSError with which the disk refused, once."""
@@ -134,25 +135,27 @@ class _Confirming:
         if refused is not None:
             raise refused
 
-    def wait(self) -> None:
+    def end(self) -> None:
         """Wait until all that was asked for is answered."""
-        thread = self._thread
-        if thread is not None and thread is not threading.current_thread():
-            thread.join()
+        with self._changed:
+            self._ended = True
+            self._changed.notify()
+        if self._thread is not threading.current_thread():
+            self._thread.join()
 
     def _work(self) -> None:
         while True:
-            with self._lock:
-                if not self._more:
-                    self._thread = None
+            with self._changed:
+                self._changed.wait_for(lambda: self._asked or self._ended)
+                if not self._asked:
                     return
-                self._more = False
+                self._asked = False
             try:
                 os.fsync(self._file.fileno())
             except OSError as err:
                 self._refused = err
-            except ValueError:  # it was closed here, by the collector
-                pass
+            except ValueError:  # it was closed in this thread
+                return
 
 
 def lock_journal(path: Path, wait_s: float = 0.3) -> FileLock:
