@@ -70,7 +70,7 @@ def use(args: argparse.Namespace) -> int:
         sys.__excepthook__(kind, err, where)  # type: ignore[arg-type]
 
     sys.excepthook = raised
-    first = Monkey(args.seed, network=True)
+    first = Monkey(args.seed)
     first.use_network()
     first.end()
     print(f"once everything is loaded: {memory():.0f} MiB", flush=True)

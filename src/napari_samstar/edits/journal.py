@@ -100,14 +100,15 @@ class Journal:
         try:
             if keep:
                 self.append({"closed": True})
-                os.fsync(self._file.fileno())
         finally:
-            self._confirming.end()
+            self._confirming.end()  # by then the disk has confirmed, or refused
             self._file.close()
             if keep:
                 self._lock.release()
             else:
                 remove(self.path, self._lock)
+        if keep:
+            self._confirming.check()
 
 
 class _Confirming:
