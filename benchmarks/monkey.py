@@ -5,9 +5,10 @@
 Opens, prepares, searches, sorts, corrects, undoes, stops, closes and opens again, by a seed; every
 250 steps all is let come to rest, what is seen is compared with what is kept and measured, the
 window is closed, and nothing of it may be left: no thread, no image, no widget. A window before
-them segments with the bundled network, so that all libraries are in memory before it is looked at:
-some of the others reach the network by chance, as it is what a new image is offered. Ends with 1
-where anything was logged as an error or an exception was raised.
+them does each thing once, with the bundled network, so that all libraries are in memory and all
+that is compiled at its first use is compiled before memory is looked at: some of the others reach
+the network by chance, as it is what a new image is offered. Ends with 1 where anything was logged
+as an error or an exception was raised.
 """
 
 from __future__ import annotations
@@ -71,9 +72,9 @@ def use(args: argparse.Namespace) -> int:
 
     sys.excepthook = raised
     first = Monkey(args.seed)
-    first.use_network()
+    first.use_everything()
     first.end()
-    print(f"once everything is loaded: {memory():.0f} MiB", flush=True)
+    print(f"after one of each: {memory():.0f} MiB", flush=True)
     began, done, rounds = time.perf_counter(), 0, 0
     sizes: list[tuple[float, float]] = []
     counts: dict[str, int] = {}

@@ -130,12 +130,26 @@ class Monkey:
         anywhere = int(self.chance.integers(self.bench.pages.count()))
         self.bench.pages.setCurrentIndex(correct if self.chance.random() < 0.5 else anywhere)
 
-    def use_network(self) -> None:
-        """Segment the image with the bundled network, to the end."""
+    def use_everything(self) -> None:
+        """Do each thing once and to its end: whatever is loaded at its first use is loaded then."""
         self.image.update(model="samstar-tiny")
-        self.page("Segment")._button.click()
-        self.settle()
+        materials = self.page("Materials")
+        for button in (
+            self.page("Segment")._button,
+            self.page("Search")._start,
+            materials._sort,
+            materials._clean,
+            materials._like,
+        ):
+            button.click()
+            self.settle()
         assert self.image.state.result is not None
+        self.bench.pages.setCurrentIndex(self.bench.docks.index(self.page("Correct")))
+        for _, action, _ in KEYS:
+            self.page("Correct").press(action)
+            self.click()
+            self.drag()
+            self.settle()
 
     def prepare(self) -> None:
         self._press(self.page("Image")._prepare)
