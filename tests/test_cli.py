@@ -142,6 +142,8 @@ def test_one_bad_image_does_not_stop_the_others(
         (["--pixel-size", "-1 nm"], "positive"),
         (["--frame", "3"], "frame"),
         (["--model", "vit_x", "--device", "cpu"], "did you mean"),
+        (["--set", 'importances=[["size", 1]]', "--budget", "5"], "no objective 'size'"),
+        (["--reward", "size_band:low=5,high=20,unit=nm", "--budget", "5"], "has no pixel size"),
     ],
 )
 def test_bad_options_give_one_sentence(
@@ -157,6 +159,7 @@ def test_bad_options_give_one_sentence(
     assert out == []
     (sentence,) = errors
     assert says in sentence
+    assert not (tmp_path / "out").exists() or not list((tmp_path / "out").iterdir())
 
 
 @pytest.mark.parametrize("arguments", [["nonsense"], ["run", "--pixel-size", "big"], []])
@@ -269,6 +272,20 @@ def test_a_budget_of_0_applies_the_recipe_without_a_search(
     labels = [tifffile.imread(folder / "discs.labels.tif") for folder in (first, second)]
     assert np.array_equal(*labels)
     lines(capsys)
+
+
+def test_a_seed_is_that_of_a_search_added_to_a_recipe(
+    discs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = ["run", str(discs), *ALONE]
+    assert cli.main([*run, "--budget", "0", "--out", str(tmp_path / "first")]) == 0
+    recipe = str(tmp_path / "first" / "discs.recipe.json")
+    more = ["--recipe", recipe, "--budget", "6", "--seed", "5", "--out", str(tmp_path / "second")]
+    assert cli.main([*run, *more]) == 0
+    lines(capsys)
+    found = json.loads((tmp_path / "second" / "discs.recipe.json").read_text())
+    assert found["search"]["seed"] == found["seed"] == 5
+    assert "pymoo" in found["versions"]
 
 
 def test_a_reward_is_named_with_its_parameters(

@@ -18,6 +18,7 @@ from napari_samstar import synth
 from napari_samstar.cache import Store
 from napari_samstar.pipeline import RunResult, segment, segment_steps
 from napari_samstar.pipeline.quality_scenes import prior_of
+from napari_samstar.rewards.registry import make
 from napari_samstar.search.events import SettingEvent
 from napari_samstar.settings import PaceSettings
 from tests.models import small_sam
@@ -79,6 +80,27 @@ def test_physical_prior_without_pixel_size_is_refused(particles: tuple) -> None:
     prior = ss.Prior(diameter=(5, 20), size_unit="nm")
     with pytest.raises(ss.SamStarError, match="no pixel size"):
         segment(uncalibrated, settings=ss.RunSettings(prior=prior))
+
+
+def test_polarity_is_that_of_the_image_whatever_the_network_is_shown(particles: tuple) -> None:
+    micrograph, _ = particles
+    known = {"prior": ss.Prior(diameter=(4, 30), size_unit="nm", polarity="dark")}
+    search, boost = None, None
+    counts = []
+    for invert in (False, True):
+        preprocess = ss.PreprocessSettings(invert=invert)
+        settings = ss.RunSettings(preprocess=preprocess, search=search, boost=boost, **known)
+        counts.append(len(segment(micrograph, settings=settings).table))
+    assert counts[0] > 5
+    assert counts[1] == pytest.approx(counts[0], rel=0.3)
+
+
+def test_a_reward_in_nanometers_needs_a_pixel_size(particles: tuple) -> None:
+    uncalibrated = ss.Micrograph(particles[0].data)
+    made = ss.propose(uncalibrated)
+    terms = [make("size_band", low=5, high=20, unit="nm")]
+    with pytest.raises(ss.SamStarError, match="has no pixel size"):
+        ss.optimize(made, uncalibrated, rewards=terms)
 
 
 def test_large_image_is_tiled_without_seams() -> None:

@@ -42,6 +42,7 @@ _PACKAGES = (
     "scikit-image",
     "opencv-python-headless",
     "numba",
+    "pymoo",
 )
 
 
@@ -113,7 +114,8 @@ class Recipe(Settings):
         (), description="Names of rewards that the prior asks for, and that did not count."
     )
     importances: tuple[tuple[str, float], ...] = Field(
-        (), description="Of the objectives, in the choice of one candidate; others count 1."
+        (),
+        description="Of the objectives, in the choice of one candidate; others have the usual ones.",
     )
     chosen: SelectSettings | None = Field(
         None, description="Settings of the candidate that was chosen, sizes in px."

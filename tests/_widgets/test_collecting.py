@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import weakref
 from collections.abc import Generator
 from typing import Any
 
@@ -36,10 +37,25 @@ def test_what_is_set_aside_is_let_go_and_set_aside_anew() -> None:
     assert gc.get_freeze_count()
     second.let_go()
     assert not gc.get_freeze_count()
-    with second.held_off(), first.held_off():
+    with first.held_off(), second.held_off():
         assert not gc.get_freeze_count(), "one still runs"
     assert gc.get_freeze_count()
     first.let_go()
+
+
+def test_what_a_job_leaves_after_its_viewer_was_closed_is_collected() -> None:
+    class Left:
+        pass
+
+    viewer = Collecting()
+    with viewer.held_off():
+        one = Left()
+        one.itself = one  # type: ignore[attr-defined]
+        left = weakref.ref(one)
+        del one
+        viewer.let_go()
+    gc.collect()
+    assert left() is None
 
 
 def test_a_threshold_that_somebody_sets_meanwhile_stays() -> None:

@@ -21,8 +21,8 @@ from napari_samstar.io.read import (
     load_micrograph,
     supported_extensions,
 )
-from napari_samstar.io.units import meters_per_unit
 from napari_samstar.types import SamStarError
+from napari_samstar.units import meters_per_unit
 
 # shape, pixel size and unit that the README beside the files states, and the extra that reads them
 NATIVE: dict[str, tuple[tuple[int, int], tuple[float, str] | None, str]] = {

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_samstar.settings import Prior
+from napari_samstar.units import length_unit, meters_per_unit
 
 _fraction = st.floats(0, 1)
 _length = st.floats(0.001, 1e6)
@@ -83,13 +84,30 @@ def test_every_entry_of_a_file_is_understood(tmp_path: Path) -> None:
         ("[size]\ndiameter = [1, 2]\n", "diameter is not known"),
         ("[spacing]\ndistance_nm = [5, 2]\n", "spacing must be a range"),
         ("[count]\nobjects = [-1, 2]\n", "count must be a range"),
+        ("[count]\nobjects = [0, 0]\n", "count must end above 0"),
+        ("[count]\nobjects = 50\n", r"\[count\] objects needs two whole numbers, \[low, high\]"),
+        ("[coverage]\nfraction = [10, 40]\n", r"\[coverage\] fraction needs two shares"),
+        ("[size]\ndiameter_nm = 8\n", r"\[size\] diameter_nm needs two numbers"),
+        ("[size]\ndiameter_foo = [8, 30]\n", r"\[size\] diameter_foo: 'foo' is no unit"),
+        ("[size]\ndiameter_nm = [8, 30]\ndiameter_px = [2, 3]\n", "say the same thing"),
+        ('[shape]\nclass = "square"\n', r"\[shape\] class cannot be 'square'"),
     ],
 )
 def test_what_is_not_understood_is_named(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "prior.toml"
     path.write_text(text)
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=message) as told:
         Prior.from_toml(path)
+    assert str(told.value).startswith(str(path))
+
+
+@pytest.mark.parametrize("unit", ["A", "Angstrom", "u", "inches"])
+def test_every_spelling_of_a_unit_is_a_length(unit: str) -> None:
+    prior = Prior(diameter=(8, 30), size_unit=unit)
+    known = length_unit(unit)
+    assert known is not None
+    meters = meters_per_unit(known)
+    assert prior.in_pixels(1.0, "nm").diameter == pytest.approx((8e9 * meters, 30e9 * meters))
 
 
 def test_the_priors_of_the_real_micrographs_are_read(shared_data: Path) -> None:

@@ -46,6 +46,12 @@ def test_every_prior_has_terms_that_score(prior: Prior) -> None:
     assert ((values >= 0) & (values <= 1)).all()
 
 
+def test_nothing_is_missing_where_everything_may_be_covered() -> None:
+    full = terms_for(Prior(coverage=(0.7, 1.0)), IMAGE)
+    assert "separability" not in {term.name for term in full}
+    assert "separability" in {term.name for term in terms_for(Prior(coverage=(0.1, 0.6)), IMAGE)}
+
+
 def test_each_part_of_the_prior_adds_its_term() -> None:
     names = {term.name for term in terms_for(Prior(), IMAGE)}
     for part, term in (
@@ -105,8 +111,8 @@ def test_physical_priors_need_a_pixel_size_and_then_give_the_same() -> None:
     one = scores(terms_for(physical, calibrated), selection, calibrated)
     other = scores(terms_for(pixels, IMAGE), selection, IMAGE)
     np.testing.assert_allclose(one, other, atol=1e-9)
-    with pytest.raises(SamStarError, match="'parsec', which is no unit of length"):
-        terms_for(Prior(diameter=(1, 2), size_unit="parsec"), calibrated)
+    with pytest.raises(ValueError, match="'parsec' is no unit of length"):
+        Prior(diameter=(1, 2), size_unit="parsec")
 
 
 @pytest.mark.parametrize("name", list(PRESETS))

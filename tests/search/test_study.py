@@ -141,6 +141,14 @@ def test_failed_evaluation_is_the_worst_and_recorded():
     assert all(not c.genes["layer"] for c in front.candidates)
 
 
+def test_a_search_in_which_nothing_can_be_judged_says_why():
+    def evaluate(genes):
+        raise SamStarError("The reward 'mine' failed.")
+
+    with pytest.raises(SamStarError, match=r"No candidate .* The reward 'mine' failed"):
+        search(MIXED_SPACE, evaluate, budget=60)
+
+
 @pytest.mark.parametrize("wrong", [float("nan"), 1.5, -0.2])
 def test_rewards_that_are_none_are_refused_by_name(wrong):
     with pytest.raises(SamStarError, match="f1"):

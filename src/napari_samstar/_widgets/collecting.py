@@ -37,6 +37,9 @@ class Collecting:
     it is set aside, and not walked again. Each viewer has one; they do not get in each other's way.
     """
 
+    def __init__(self) -> None:
+        self._over = False
+
     @contextmanager
     def held_off(self) -> Iterator[None]:
         """Hold off full collections; within another one, or beside it, too."""
@@ -51,12 +54,14 @@ class Collecting:
                 old -= _NEVER
                 if old >= 0:  # else somebody else has set it meanwhile, and that counts
                     gc.set_threshold(young, middle, old)
-                if old < _NEVER:
+                # what a job of a closed viewer leaves behind is to be collected
+                if old < _NEVER and not self._over:
                     self._set_aside()
 
     def let_go(self) -> None:
         """Let everything be collected again: a viewer was closed, which was set aside, too."""
         with _COLLECTOR.lock:
+            self._over = True
             _COLLECTOR.modules = 0
             gc.unfreeze()
 

@@ -18,7 +18,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_samstar._widgets.qt import Signal
-from napari_samstar.io.units import calibration
+from napari_samstar.units import calibration
 
 __all__ = ["UNITS", "Fold", "RangeEditor", "length", "number", "number_of", "unit_box"]
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_samstar.io.units import length_unit
 from napari_samstar.session.materials import COLORS
 from napari_samstar.types import Micrograph, Segmentation
+from napari_samstar.units import length_unit
 
 if TYPE_CHECKING:
     import napari

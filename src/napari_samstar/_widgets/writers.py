@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_samstar.io.units import length_unit
 from napari_samstar.types import Micrograph
+from napari_samstar.units import length_unit
 
 __all__ = ["write_coco", "write_labels", "write_table"]
 

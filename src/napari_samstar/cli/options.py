@@ -76,14 +76,16 @@ def run_settings(args: argparse.Namespace) -> tuple[RunSettings, Recipe | None]:
         values["prior"] = Prior.from_toml(args.prior).model_dump()
     if args.points_per_side is not None:
         _put(values, "decode.points_per_side", args.points_per_side)
+    if args.budget == 0:
+        values["search"] = None
+    elif args.budget is not None:
+        if values["search"] is None:
+            values["search"] = {"seed": values["seed"]}
+        _put(values, "search.budget", args.budget)
     if args.seed is not None:
         values["seed"] = args.seed
         if values["search"] is not None:
             values["search"]["seed"] = args.seed
-    if args.budget == 0:
-        values["search"] = None
-    elif args.budget is not None:
-        _put(values, "search.budget", args.budget)
     if args.no_boost:
         values["boost"] = None
     values["rewards"] = (*values["rewards"], *map(_reward, args.reward))

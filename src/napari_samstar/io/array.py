@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from napari_samstar.io.units import user_calibration
 from napari_samstar.types import Micrograph, SamStarError
+from napari_samstar.units import user_calibration
 
 __all__ = ["blocks", "finite_gray_or_rgb", "micrograph_from_array"]
 

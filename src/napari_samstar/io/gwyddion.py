@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_samstar.io.stack import Stack, choose
-from napari_samstar.io.units import length_unit
 from napari_samstar.types import SamStarError
+from napari_samstar.units import length_unit
 
 __all__ = ["open_gsf", "open_gwy"]
 

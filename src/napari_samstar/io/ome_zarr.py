@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_samstar.atomic import atomic_folder
-from napari_samstar.io.units import length_unit
 from napari_samstar.labels import check_labels
 from napari_samstar.recipe import Recipe
 from napari_samstar.types import Micrograph
+from napari_samstar.units import length_unit
 
 __all__ = ["write_ome_zarr_labels"]
 

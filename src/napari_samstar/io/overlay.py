@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from napari_samstar.atomic import atomic_path
-from napari_samstar.io.units import length_unit, meters_per_unit
 from napari_samstar.labels import index_labels
 from napari_samstar.types import SamStarError
+from napari_samstar.units import length_unit, meters_per_unit
 
 __all__ = ["PALETTE", "bar_length", "overlay", "write_overlay_png"]
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from napari_samstar.io.array import finite_gray_or_rgb
 from napari_samstar.io.formats import FORMATS, Format, format_of
 from napari_samstar.io.stack import Stack
-from napari_samstar.io.units import calibration, user_calibration
 from napari_samstar.types import Micrograph, SamStarError
+from napari_samstar.units import calibration, user_calibration
 
 __all__ = ["frame_count", "iter_frames", "load_micrograph", "supported_extensions"]
 

@@ -17,9 +17,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from napari_samstar.atomic import write_text_atomic
 from napari_samstar.io.outline import Polygon, outline, wkt
-from napari_samstar.io.units import length_unit, meters_per_unit
 from napari_samstar.labels import check_labels, index_labels, label_runs
 from napari_samstar.types import Micrograph, SamStarError
+from napari_samstar.units import length_unit, meters_per_unit
 
 __all__ = ["Region", "Stage", "regions_of_interest", "write_roi_csv", "write_roi_json"]
 

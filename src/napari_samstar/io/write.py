@@ -13,10 +13,10 @@ from napari_samstar.atomic import atomic_path
 from napari_samstar.io.coco import write_coco
 from napari_samstar.io.ome_zarr import write_ome_zarr_labels
 from napari_samstar.io.overlay import write_overlay_png
-from napari_samstar.io.units import length_unit
 from napari_samstar.labels import check_labels
 from napari_samstar.recipe import Recipe
 from napari_samstar.types import Micrograph, SamStarError
+from napari_samstar.units import length_unit
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_samstar.io.units import length_unit, meters_per_unit
+from napari_samstar.units import length_unit, meters_per_unit
 
 if TYPE_CHECKING:
     import pandas as pd

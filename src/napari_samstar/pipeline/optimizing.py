@@ -17,7 +17,7 @@ from napari_samstar.pipeline.slow import SlowStage, cheap_genes, slow_genes
 from napari_samstar.proposals.measured import MeasuredRows
 from napari_samstar.proposals.quality import quality_steps
 from napari_samstar.proposals.select import select
-from napari_samstar.rewards.base import RewardTerm
+from napari_samstar.rewards.base import RewardTerm, pixel_in
 from napari_samstar.rewards.priors import importances_for, terms_for
 from napari_samstar.rewards.scoring import family_scores, scores
 from napari_samstar.search.events import CandidateEvent, GenerationEvent, SettingEvent
@@ -44,6 +44,7 @@ from napari_samstar.types import (
 
 __all__ = [
     "SelectionFront",
+    "objectives_of",
     "optimize",
     "optimize_steps",
     "prior_in_pixels",
@@ -176,11 +177,15 @@ def optimize_steps(
     Raises
     ------
     SamStarError
-        If a target is physical and the pixel size unknown, or there is no reward at all.
+        If a target is physical and the pixel size unknown, or there is no reward at all, or no
+        candidate could be judged.
     """
     search = search or SearchSettings()
     prior = prior or Prior()
     terms = tuple(terms_for(prior, micrograph) if rewards is None else rewards)
+    for term in terms:
+        if term.needs_pixel_size:
+            pixel_in(str(getattr(term, "unit", "nm")), micrograph)
     known = prior_in_pixels(prior, micrograph)
     base = _started(base, known, proposals)
     space = _space(base, proposals)
@@ -208,6 +213,13 @@ def optimize_steps(
         steps = schedule_steps(space, slow.space, prepare.steps, slow.cost, search, **shared)
     found = _Found(base, terms, tables, slow)
     return (yield from found.told(steps))
+
+
+def objectives_of(terms: Sequence[RewardTerm], by_family: bool) -> tuple[str, ...]:
+    """Names of what a search by these terms makes as good as it can."""
+    if by_family:
+        return tuple(family_scores(terms, np.zeros(len(terms))))
+    return tuple(term.name for term in terms)
 
 
 def _measured(proposals: Proposals, prior: Prior) -> Generator[Progress, None, None]:
@@ -281,9 +293,7 @@ class _Judge:
 
     @property
     def objectives(self) -> tuple[str, ...]:
-        if self.by_family:
-            return tuple(family_scores(self.terms, np.zeros(len(self.terms))))
-        return tuple(term.name for term in self.terms)
+        return objectives_of(self.terms, self.by_family)
 
     def evaluate(self, genes: Mapping[str, Any]) -> NDArray[np.float64]:
         return self.judge(select(self.proposals, _settings(genes, self.base)))

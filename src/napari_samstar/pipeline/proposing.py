@@ -98,8 +98,10 @@ def propose_steps(
         prompts or PromptSettings(),
         prior or Prior(),
     )
-    rgb, gray = to_rgb(micrograph, view), to_gray(micrograph, preprocess)
-    seen = gray if view == preprocess else to_gray(micrograph, view)
+    rgb, seen = to_rgb(micrograph, view), to_gray(micrograph, view)
+    # masks are judged on what a person sees: bright is bright there, whatever the network is shown
+    upright = preprocess.model_copy(update={"invert": False})
+    gray = seen if view == upright else to_gray(micrograph, upright)
     hash_of_model = model_hash(sam) if sam is not None else ""
     provenance = {
         "sources": decode.sources,

@@ -15,6 +15,7 @@ from napari_samstar.pipeline.driving import run
 from napari_samstar.pipeline.optimizing import (
     Event,
     SelectionFront,
+    objectives_of,
     optimize_steps,
     prior_in_pixels,
     with_prior,
@@ -35,6 +36,7 @@ from napari_samstar.types import (
     Micrograph,
     Progress,
     Proposals,
+    SamStarError,
     Segmentation,
     Selection,
 )
@@ -129,10 +131,12 @@ def segment_steps(
     Raises
     ------
     SamStarError
-        If the prior is in physical units and the pixel size is unknown.
+        If the prior is in physical units and the pixel size is unknown, or an importance is that
+        of nothing which the search goes by.
     """
     settings = settings or RunSettings()
     prior = prior_in_pixels(settings.prior, micrograph)
+    rewards = _rewards_to_search(settings, micrograph)
     made = proposals
     searches = journal_folder(store)
     if store is None and settings.search is not None and settings.search.slow_seconds:
@@ -162,7 +166,7 @@ def segment_steps(
         search = optimize_steps(
             made,
             micrograph,
-            rewards_of(settings, micrograph),
+            rewards,
             wanted,
             prior=settings.prior,
             base=chosen,
@@ -170,9 +174,9 @@ def segment_steps(
             slow=slow,
         )
         front = yield from _counted(search, wanted.budget, slow)
+        candidate = front.preferred(dict(settings.importances))
         for journal in journals(front.journal):  # what is complete needs no way back
             journal.unlink(missing_ok=True)
-        candidate = front.preferred(dict(settings.importances))
         chosen, made = front.settings(candidate), front.proposals(candidate)
     return (yield from _finished(made, micrograph, sam, settings, chosen, front, candidate))
 
@@ -249,6 +253,21 @@ def rewards_of(settings: RunSettings, micrograph: Micrograph) -> list[RewardTerm
     extra = [make(name, **parameters) for name, parameters in settings.rewards]
     terms = terms_for(settings.prior, micrograph, extra)
     return [term for term in terms if term.name not in settings.without]
+
+
+def _rewards_to_search(settings: RunSettings, micrograph: Micrograph) -> list[RewardTerm]:
+    """Rewards of the search, none without one; refuse what could not end well before it begins."""
+    if settings.search is None:
+        return []
+    rewards = rewards_of(settings, micrograph)
+    known = objectives_of(rewards, settings.search.objectives == "families")
+    for name, _ in settings.importances:
+        if name not in known:
+            raise SamStarError(
+                f"There is no objective '{name}' to be important: this search goes by "
+                f"{', '.join(known)}."
+            )
+    return rewards
 
 
 def journal_folder(store: Store | None) -> Path | None:

@@ -184,7 +184,7 @@ def select_ranked(
         Their scores; zeros and those under ``layer.threshold`` are never kept.
     layer : RewardLayerSettings
         ``max_overlap`` is the share of the smaller of two masks that both may cover. Where the
-        prior knows the coverage, masks that would exceed its upper end by more than half are passed
+        prior knows the coverage, masks that would exceed three times its upper end are passed
         over.
 
     Returns

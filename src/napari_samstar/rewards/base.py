@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, field_validator, model_validator
 
-from napari_samstar.io.units import length_unit, meters_per_unit
 from napari_samstar.settings import Fraction, Settings
 from napari_samstar.types import Measured, Micrograph, SamStarError, Selection
+from napari_samstar.units import length_unit, meters_per_unit
 
 __all__ = ["Parameter", "Quality", "RewardTerm", "Term", "Wanted", "measured", "pixel_in"]
 
@@ -78,8 +78,8 @@ class RewardTerm(Protocol):
 
     #: How it is called in recipes, tables and forms.
     name: ClassVar[str]
-    #: Terms of one family answer one question and may share one objective: size, shape, overlap,
-    #: coverage, spacing, order, contrast, completeness, confidence, or a name of its own.
+    #: Terms of one family answer one question and may share one objective: quality, size, shape,
+    #: overlap, coverage, spacing, order, contrast, completeness, confidence, or a name of its own.
     family: ClassVar[str]
 
     @property

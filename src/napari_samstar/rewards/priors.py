@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from napari_samstar.io.units import length_unit
 from napari_samstar.rewards.base import RewardTerm, pixel_in
 from napari_samstar.rewards.confidence import ExpectedQuality, PredictedIou, Stability
 from napari_samstar.rewards.contrast import Contrast, EdgeAlignment, Polarity, Separability
@@ -15,13 +14,14 @@ from napari_samstar.rewards.shape import Circularity, Roundness, Solidity
 from napari_samstar.rewards.size import Count, SizeBand
 from napari_samstar.rewards.spacing import NeighborSpacing
 from napari_samstar.settings import Prior
-from napari_samstar.types import Micrograph, SamStarError
+from napari_samstar.types import Micrograph
 
 __all__ = ["importances_for", "terms_for"]
 
 # one objective judges masks as a whole; the others decide where it finds candidates nearly alike
 _LEADING = "quality"
 _OTHERS = 0.05
+_ALL = 0.95  # of the image
 _IN_QUALITY = 0.0  # confidence is part of what quality was learned from; by itself it misleads
 
 
@@ -63,9 +63,11 @@ def terms_for(
         Contrast(polarity=polarity, **enough),
         Polarity(polarity=polarity, **enough),
         EdgeAlignment(**enough),
-        Separability(polarity=polarity),
         Stability(**enough),
     ]
+    if prior.coverage is None or prior.coverage[1] < _ALL:
+        # in the order of families; where objects may fill the image, nothing is left to tell from
+        found.insert(-1, Separability(polarity=polarity))
     if prior.diameter is not None:
         low, high = prior.diameter
         unit = _unit(prior.size_unit, micrograph)
@@ -126,13 +128,7 @@ def _enough(prior: Prior) -> dict[str, Any]:
     return {"least_count": count, "least_coverage": coverage}
 
 
-def _unit(given: str, micrograph: Micrograph) -> str:
-    """Spell the unit as terms do, once the micrograph is known to be calibrated."""
-    unit = "px" if given == "px" else length_unit(given)
-    if unit is None:
-        raise SamStarError(
-            f"The prior gives lengths in '{given}', which is no unit of length: "
-            "use px, pm, nm, um or mm."
-        )
+def _unit(unit: str, micrograph: Micrograph) -> str:
+    """Give the unit back, once the micrograph is known to be calibrated."""
     pixel_in(unit, micrograph)
     return unit

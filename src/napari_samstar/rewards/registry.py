@@ -93,7 +93,8 @@ def make(name: str, **parameters: Any) -> RewardTerm:
     except ValidationError as err:
         first = err.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        reason = f"{where}: {first['msg']}" if where else first["msg"]
+        said = str(first["msg"]).removeprefix("Value error, ")
+        reason = f"{where}: {said}" if where else said
     except TypeError as err:
         reason = str(err)
     raise SamStarError(f"The reward '{name}' cannot be made: {reason}.")

@@ -126,8 +126,8 @@ class Study:
         Raises
         ------
         SamStarError
-            If the journal belongs to another search or another process writes to it, or if a
-            reward is no number from 0 to 1.
+            If the journal belongs to another search or another process writes to it, if a reward
+            is no number from 0 to 1, or if no candidate of the first generation could be evaluated.
         """
         if self.tally.candidates:
             raise RuntimeError("A study runs once; make another, with the same journal to go on.")
@@ -158,6 +158,9 @@ class Study:
                     self._known[key] = event.candidate
                     yield from tally.paused(event)
                 rewards.append(self._known[key].rewards)
+            if all(candidate.error for candidate in tally.candidates):
+                reason = tally.candidates[0].error
+                raise SamStarError(f"No candidate of this search could be evaluated: {reason}")
             exhausted = repetitions > _MOST_REPETITIONS
             ended = tally.end_generation(partial(self._reason_to_stop, exhausted))
             yield from tally.paused(ended)

@@ -216,7 +216,7 @@ class OpenImage:
         SamStarError
             If the size is not positive or the unit no length.
         """
-        from napari_samstar.io.units import user_calibration
+        from napari_samstar.units import user_calibration
 
         source = self.state.source
         if size is None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from napari_samstar.settings.base import Fraction, Settings
+from napari_samstar.units import length_unit, meters_per_unit
 
 __all__ = ["Prior"]
 
@@ -31,7 +32,7 @@ _PRIOR_LENGTHS = {
 class Prior(Settings):
     """What the microscopist knows before segmenting; every part may be left out.
 
-    Diameters are in `size_unit`, distances in `spacing_unit`: units that pint understands, or "px".
+    Diameters are in `size_unit`, distances in `spacing_unit`: units of length, or "px".
     """
 
     diameter: tuple[float, float] | None = Field(None, description="Range of equivalent diameters.")
@@ -58,12 +59,25 @@ class Prior(Settings):
         None, description="Largest share of an object that another may cover."
     )
 
+    @field_validator("size_unit", "spacing_unit")
+    @classmethod
+    def _known_unit(cls, unit: str) -> str:
+        known = "px" if unit == "px" else length_unit(unit)
+        if known is None:
+            raise ValueError(f"'{unit}' is no unit of length: use px, pm, nm, um or mm")
+        return known
+
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         for name in ("diameter", "coverage", "spacing", "count"):
             pair = getattr(self, name)
-            if pair is not None and not 0 <= pair[0] <= pair[1]:
-                raise ValueError(f"{name} must be a range from low to high, not {pair}")
+            if pair is None:
+                continue
+            told = f"not {pair[0]:g} to {pair[1]:g}"
+            if not 0 <= pair[0] <= pair[1]:
+                raise ValueError(f"{name} must be a range from low to high, {told}")
+            if name != "coverage" and pair[1] == 0:
+                raise ValueError(f"{name} must end above 0, {told}")
         return self
 
     def diameter_px(self, pixel_size: float | None, unit: str) -> tuple[float, float] | None:
@@ -95,7 +109,7 @@ class Prior(Settings):
         Raises
         ------
         ValueError
-            If the file is not TOML or says something that is not understood.
+            If the file is not TOML or says something that is not understood, with the place.
         """
         import tomllib
 
@@ -104,6 +118,7 @@ class Prior(Settings):
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as err:
             raise ValueError(f"{path} is not a TOML file: {err}.") from err
         values: dict[str, Any] = {}
+        places: dict[str, str] = {}
         for section, entries in raw.items():
             if not isinstance(entries, dict):
                 raise ValueError(f"{path}: '{section}' stands outside a section such as [size].")
@@ -111,12 +126,23 @@ class Prior(Settings):
                 length, _, unit = name.partition("_")
                 if (section, length) in _PRIOR_LENGTHS and unit:
                     field, field_unit = _PRIOR_LENGTHS[section, length]
-                    values[field], values[field_unit] = value, unit
+                    said = {field: value, field_unit: unit}
                 elif (section, name) in _PRIOR_ENTRIES:
-                    values[_PRIOR_ENTRIES[section, name]] = value
+                    field = _PRIOR_ENTRIES[section, name]
+                    said = {field: value}
                 else:
                     raise ValueError(f"{path}: [{section}] {name} is not known.")
-        return cls(**values)
+                if field in places:
+                    raise ValueError(
+                        f"{path}: {places[field]} and [{section}] {name} say the same thing: "
+                        "keep one of them."
+                    )
+                values |= said
+                places |= dict.fromkeys(said, f"[{section}] {name}")
+        try:
+            return cls(**values)
+        except ValidationError as err:
+            raise ValueError(_misunderstood(err, path, places)) from err
 
     def to_toml(self) -> str:
         """Text of a `prior.toml` that `from_toml` reads as an equal prior."""
@@ -145,7 +171,30 @@ def _in_pixels(
             f"The prior gives sizes in {given}, but the image has no pixel size: "
             f"give one with --pixel-size, or write {name} in the prior."
         )
-    import pint
-
-    factor = float(pint.Quantity(1.0, given).to(unit).magnitude) / pixel_size
+    known = length_unit(unit)
+    if known is None:
+        raise ValueError(
+            f"The prior gives sizes in {given}, but the image's pixel size is in '{unit}', which "
+            f"is no unit of length: calibrate the image, or write {name} in the prior."
+        )
+    factor = meters_per_unit(given) / meters_per_unit(known) / pixel_size
     return pair[0] * factor, pair[1] * factor
+
+
+def _misunderstood(err: ValidationError, path: str | Path, places: dict[str, str]) -> str:
+    """Say the first thing that a file says wrong, and where it stands."""
+    first = err.errors()[0]
+    reason = str(first["msg"]).removeprefix("Value error, ").rstrip(".")
+    if not first["loc"]:
+        return f"{path}: {reason}."
+    field = str(first["loc"][0])
+    where = places.get(field, field)
+    if first["type"] == "value_error":
+        return f"{path}: {where}: {reason}."
+    if field in ("diameter", "coverage", "spacing", "count"):
+        kind = {
+            "coverage": "two shares from 0 to 1",
+            "count": "two whole numbers",
+        }.get(field, "two numbers")
+        return f"{path}: {where} needs {kind}, [low, high], not {first['input']!r}."
+    return f"{path}: {where} cannot be {first['input']!r}: {reason[0].lower()}{reason[1:]}."

@@ -55,7 +55,11 @@ class PreprocessSettings(Settings):
         description="Exponent after contrast.",
         json_schema_extra={"search": {"slow": True, "low": 0.4, "high": 2.5, "log": True}},
     )
-    invert: bool = Field(False, description="Swap dark and bright.", json_schema_extra=SLOW)
+    invert: bool = Field(
+        False,
+        description="Swap dark and bright, for network and regions; masks are judged as they are.",
+        json_schema_extra=SLOW,
+    )
 
 
 class DecodeSettings(Settings):

@@ -24,10 +24,10 @@ class AmgSettings(Settings):
     `select` refuses values that the proposals were not decoded with.
     """
 
-    points_per_side: int | None = Field(None, ge=1, le=128)
-    crop_n_layers: int | None = Field(None, ge=0, le=2)
-    crop_overlap_ratio: float | None = Field(None, ge=0.0, le=0.9)
-    crop_n_points_downscale_factor: int | None = Field(None, ge=1, le=8)
+    points_per_side: int | None = Field(None, ge=1, le=128, json_schema_extra=FIXED)
+    crop_n_layers: int | None = Field(None, ge=0, le=2, json_schema_extra=FIXED)
+    crop_overlap_ratio: float | None = Field(None, ge=0.0, le=0.9, json_schema_extra=FIXED)
+    crop_n_points_downscale_factor: int | None = Field(None, ge=1, le=8, json_schema_extra=FIXED)
     pred_iou_thresh: float = Field(
         0.88,
         ge=0.0,

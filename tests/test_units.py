@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_samstar.io.units import calibration, length_unit, meters_per_unit
+from napari_samstar.units import calibration, length_unit, meters_per_unit
 
 
 @pytest.mark.parametrize(
