@@ -115,7 +115,7 @@ class Recipe(Settings):
     )
     importances: tuple[tuple[str, float], ...] = Field(
         (),
-        description="Of the objectives, in the choice of one candidate; others have the usual ones.",
+        description="Of the objectives, in the choice of one candidate; others have usual ones.",
     )
     chosen: SelectSettings | None = Field(
         None, description="Settings of the candidate that was chosen, sizes in px."

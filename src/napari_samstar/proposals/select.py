@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_samstar.proposals.allowed import allowed
 from napari_samstar.proposals.grid import TILE_LAYER
 from napari_samstar.proposals.measured import MeasuredRows
 from napari_samstar.proposals.postprocess import clean_masks, smallest_parts
@@ -91,7 +92,7 @@ def _as_meta(proposals: Proposals, settings: SelectSettings, layers: int) -> Sel
     amg = settings.amg
     keep_source = _of_sources(proposals, settings.sources)
     row_layer = proposals.crop_layers[proposals.crop]
-    usable = keep_source & (row_layer <= layers)
+    usable = keep_source & (row_layer <= layers) & allowed(proposals, settings)
     iou = proposals.predicted_iou
     score = np.where(np.isnan(iou), proposals.stability, iou).astype(np.float32)
     from_sam = ~np.isnan(iou)
@@ -177,6 +178,7 @@ def _by_physics(proposals: Proposals, settings: SelectSettings) -> Selection:
     layer = settings.reward_layer
     assert layer is not None
     rows = _whole_rows(proposals, settings.sources)
+    rows = rows[allowed(proposals, settings)[rows]]
     scores = score(proposals, layer)
     kept = select_ranked(proposals, rows, scores[rows], layer)
     return _finish(proposals, kept, scores[kept], proposals.stability.__getitem__, settings)

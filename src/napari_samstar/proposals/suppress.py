@@ -58,7 +58,7 @@ def box_nms(
     x0, y0, x1, y1 = np.ascontiguousarray(boxes[order[place]].astype(np.float32).T)
     # a ratio of 32 bits is above the threshold where it is above the next such number below it
     limit = np.float32(threshold)
-    if limit > threshold:
+    if float(limit) > threshold:  # NumPy would compare the two as 32 bits
         limit = np.nextafter(limit, np.float32(-1))
     kept = _nms(x0, y0, x1, y1, np.argsort(place), place, limit)
     return np.asarray(order[np.sort(place[kept])])

@@ -1,6 +1,6 @@
 """Slow settings, which need the network: tried only after the cheap genes are exhausted.
 
-Grid, crops, preprocessing and model cost seconds to minutes before the first candidate, the other
+Grid, crops and preprocessing cost seconds to minutes before the first candidate, the other
 genes a millisecond each. So the search stays with the present slow setting until half its budget is
 spent or nothing better turns up; then the settings one step away that can be afforded run against
 each other, and after each round the worse half drops out (successive halving: Jamieson &

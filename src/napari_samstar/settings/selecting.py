@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
 
 from napari_samstar.settings.base import (
     BY_STEPS,
@@ -115,8 +117,36 @@ class RewardLayerSettings(Settings):
 
 
 class SelectSettings(Settings):
-    """One candidate of the search: what to keep of the proposals."""
+    """One candidate of the search: what to keep of the proposals.
+
+    What is said of single masks below holds before any are compared, whatever judges them. It is
+    not searched: the user decides what counts as an object.
+    """
 
     amg: AmgSettings = AmgSettings()
     sources: tuple[SourceName, ...] = ("grid",)
     reward_layer: RewardLayerSettings | None = None
+    min_area: int = Field(
+        0, ge=0, le=10**9, description="Leave out smaller masks, px.", json_schema_extra=FIXED
+    )
+    max_area: int | None = Field(
+        None, ge=1, le=10**9, description="Leave out larger masks, px.", json_schema_extra=FIXED
+    )
+    border: Literal["keep", "drop"] = Field(
+        "keep",
+        description="Whether masks that the frame cuts count.",
+        json_schema_extra=FIXED,
+    )
+    multimask: Literal["all", "best"] = Field(
+        "all",
+        description="Of SAM's three masks for a prompt all, or that of the highest predicted IoU.",
+        json_schema_extra=FIXED,
+    )
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.max_area is not None and self.max_area < self.min_area:
+            raise ValueError(
+                f"max_area must be at least min_area, {self.min_area} px, not {self.max_area}"
+            )
+        return self
