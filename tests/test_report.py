@@ -71,3 +71,24 @@ def test_what_changed_is_said_in_one_line() -> None:
     every = {"amg.pred_iou_thresh": 0.5, "reward_layer": True, "sources": ("grid", "regions")}
     assert describe(before, every, 3, 5, most=2).endswith("1 more setting: 2 more objects")
     assert changes(before, after) == {"amg.pred_iou_thresh": (0.88, 0.71)}
+
+
+def test_what_an_earlier_result_left_is_removed(result: RunResult, tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    write_result(result, tmp_path, "dots")
+    ours = [f"dots.{end}" for end in ("materials.tif", "materials.csv")]
+    others = ["dots.notes.txt", "dots2.front.csv", "dots.front.txt"]
+    for name in (*ours, *others):
+        (tmp_path / name).write_text("")
+    alone = replace(result, front=None, candidate=None, agreement=None)
+    paths = write_result(alone, tmp_path, "dots")
+    left = {file.name for file in tmp_path.iterdir()}
+    assert left == {path.name for path in paths.values()} | set(others)
+
+
+def test_a_file_in_the_way_of_the_folder_is_named(result: RunResult, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    for folder in (tmp_path / "file", tmp_path / "file" / "deeper"):
+        with pytest.raises(ss.SamStarError, match="file is a file: choose a folder"):
+            write_result(result, folder, "dots")

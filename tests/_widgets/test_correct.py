@@ -23,6 +23,7 @@ from napari_samstar._widgets.correct_dock import CorrectDock
 from napari_samstar._widgets.correct_keys import KEYS
 from napari_samstar._widgets.marks import MARKS
 from napari_samstar._widgets.outputs import OBJECTS
+from napari_samstar._widgets.segment_dock import SegmentDock
 from napari_samstar.session.tools import NO_MODEL
 from napari_samstar.settings import DecodeSettings, Prior
 
@@ -378,6 +379,38 @@ def test_corrections_of_last_time_are_offered_back(
     assert not page._offer.isVisible()
     page.press("undo")
     assert shown(context)[20, 20] > 0
+
+
+def test_segmenting_anew_asks_first_and_what_was_corrected_is_offered_at_once(
+    viewer: ViewerModel, context: Context, page: CorrectDock, qtbot: Any
+) -> None:
+    segment = SegmentDock(viewer)
+    qtbot.addWidget(segment)
+    segment.show()
+    click(page, 20, 20)
+    page.press("delete")
+    wait(qtbot, context)
+    corrections = found(context)
+    segment._button.click()
+    assert not context.jobs.busy
+    assert "1 correction would be replaced" in segment.replacing.text.text()
+    page.press("undo")
+    assert not segment.replacing.isVisible(), "nothing is left to lose"
+    page.press("redo")
+    segment._button.click()
+    assert segment.replacing.isVisible()
+    QTest.mouseClick(segment.replacing.keep, Qt.MouseButton.LeftButton)
+    assert not segment.replacing.isVisible()
+    assert found(context) is corrections
+    segment._button.click()
+    QTest.mouseClick(segment.replacing.go_on, Qt.MouseButton.LeftButton)
+    until(qtbot, page._offer.isVisible)
+    wait(qtbot, context)
+    assert found(context) is not corrections
+    assert shown(context)[20, 20] > 0
+    context.correcting.bring_back(context.image)
+    wait(qtbot, context)
+    assert shown(context)[20, 20] == 0
 
 
 def test_the_documentation_lists_every_key() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 from napari.components import ViewerModel
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtWidgets import (
@@ -22,14 +23,18 @@ from qtpy.QtWidgets import (
 )
 from tests.waiting import until, wait
 
+from napari_samstar._widgets.candidates import CANDIDATES
 from napari_samstar._widgets.context import Context, context_of
+from napari_samstar._widgets.highlight import camera_of
 from napari_samstar._widgets.measure_dock import MeasureDock
 from napari_samstar._widgets.micrograph_dock import MicrographDock
 from napari_samstar._widgets.outputs import OBJECTS, VIEW
+from napari_samstar._widgets.readers import get_reader
+from napari_samstar._widgets.search_dock import SearchDock
 from napari_samstar._widgets.segment_dock import SegmentDock
 from napari_samstar._widgets.workbench import DOCKS, Workbench
 from napari_samstar.session.tools import NO_MODEL
-from napari_samstar.settings import Prior
+from napari_samstar.settings import Prior, SearchSettings
 
 
 def page(qtbot: Any, viewer: ViewerModel, dock: Any) -> Any:
@@ -358,7 +363,7 @@ def test_a_folder_that_cannot_be_written_gets_a_sentence(
     (tmp_path / "file").write_text("in the way")
     measured.export(tmp_path / "file")
     wait(qtbot, context)
-    assert str(tmp_path / "file") in told[-1]
+    assert f"{tmp_path / 'file'} is a file: choose a folder" in told[-1]
 
 
 # Workbench, several images, what is no micrograph
@@ -553,3 +558,56 @@ def test_clicks_on_typical_objects_fill_in_what_is_known(
     page.hide()
     assert not page.learn.button.isChecked()
     assert not [layer for layer in viewer.layers if layer.name.endswith("marks")]
+
+
+def test_what_was_drawn_on_an_image_goes_with_it(
+    viewer: ViewerModel, context: Context, measured: MeasureDock, film: Any, qtbot: Any
+) -> None:
+    search = page(qtbot, viewer, SearchDock)
+    search.show()
+    context.image.update(search=SearchSettings(budget=5000, population=8, patience=0))
+    search._start.click()
+    until(qtbot, lambda: context.outputs.layer(context.image, CANDIDATES) is not None)
+    objects = context.outputs.layer(context.image, OBJECTS)
+    other = viewer.add_image(np.zeros((32, 32)), name="other")
+    viewer.layers.selection = {film, context.outputs.layer(context.image, CANDIDATES) or film}
+    viewer.layers.remove(film)
+    until(qtbot, lambda: list(viewer.layers) == [objects, other])
+    wait(qtbot, context)
+    assert list(viewer.layers) == [objects, other]
+    assert viewer.dims.ndim == 2, "the slider went, too"
+
+
+def test_an_eight_bit_file_is_called_so(
+    viewer: ViewerModel, context: Context, qtbot: Any, tmp_path: Path
+) -> None:
+    dock = page(qtbot, viewer, MicrographDock)
+    path = str(tmp_path / "small.tif")
+    tifffile.imwrite(path, np.arange(48 * 64).reshape(48, 64).astype(np.uint8))
+    reader = get_reader(path)
+    assert reader is not None
+    data, options, _ = reader(path)[0]
+    layer = viewer.add_image(data, **options)
+    assert dock._size.text() == "64 x 48 px, uint8"
+    layer.data = np.zeros((48, 64), np.uint16)
+    assert dock._size.text() == "64 x 48 px, uint16", "other pixels than the file's"
+
+
+def test_a_new_name_is_shown_and_exported(
+    viewer: ViewerModel,
+    context: Context,
+    measured: MeasureDock,
+    film: Any,
+    qtbot: Any,
+    tmp_path: Path,
+) -> None:
+    dock = page(qtbot, viewer, MicrographDock)
+    result, camera = state(context).result, camera_of(viewer)[0]
+    camera.center = (0, 5.0, 5.0)
+    film.name = "foil"
+    assert dock._name.text() == "foil"
+    assert state(context).result is result
+    assert tuple(camera.center) == (0, 5.0, 5.0), "where somebody looks stays"
+    measured.export(tmp_path)
+    wait(qtbot, context)
+    assert (tmp_path / "foil.table.csv").exists()

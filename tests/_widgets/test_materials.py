@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 from napari.utils.colormaps import DirectLabelColormap
+from qtpy.QtCore import Qt
+from qtpy.QtTest import QTest
 from tests.waiting import until, wait
 
 from napari_samstar._widgets.context import Context, context_of
@@ -145,5 +147,14 @@ def test_cleaning_up_makes_the_result_anew_until_it_was_corrected(
     page._mark.setChecked(True)
     click(page, (30, 30))
     wait(qtbot, context)
-    assert not page._clean.isEnabled(), "it would throw corrections away"
-    assert page._sort.isEnabled()
+    kept = context.image.state.corrections
+    QTest.mouseClick(page._clean, Qt.MouseButton.LeftButton)
+    assert not context.jobs.busy, "it would replace what was corrected, and asks first"
+    assert "would be replaced; Correct will offer" in page.replacing.text.text()
+    QTest.mouseClick(page.replacing.keep, Qt.MouseButton.LeftButton)
+    assert context.image.state.corrections is kept
+    QTest.mouseClick(page._clean, Qt.MouseButton.LeftButton)
+    QTest.mouseClick(page.replacing.go_on, Qt.MouseButton.LeftButton)
+    wait(qtbot, context)
+    assert context.image.state.corrections is None
+    assert context.image.state.result.selection is not None

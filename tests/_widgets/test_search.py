@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 from qtpy.QtCore import Qt
+from qtpy.QtTest import QTest
 from tests.waiting import until, wait
 
+from napari_samstar import edits
 from napari_samstar._widgets.candidates import AGREEMENT, CANDIDATES
 from napari_samstar._widgets.context import Context
+from napari_samstar._widgets.offer import Offer
 from napari_samstar._widgets.outputs import OBJECTS
 from napari_samstar._widgets.search_dock import SearchDock
 from napari_samstar._widgets.theme import accent
@@ -267,3 +270,89 @@ def test_candidates_lie_on_their_frame_of_a_stack(
     assert candidates.data.shape[1:] == (1, 120, 120)
     np.testing.assert_allclose(candidates.extent.world[:, 1], [1, 1])
     np.testing.assert_allclose(candidates.extent.world[:, 2:], layer.extent.world[:, 1:])
+
+
+@pytest.fixture
+def corrected(
+    viewer: ViewerModel, searched: SearchDock, context: Context, qtbot: Any
+) -> SearchDock:
+    """The page, its candidate taken and one of the objects deleted."""
+    context.correcting.begin(context.image)
+    until(qtbot, lambda: state(context).corrections is not None)
+    label = next(iter(state(context).corrections.table))
+    context.correcting.do(context.image, lambda _: edits.Delete(label))
+    until(qtbot, lambda: len(state(context).result.table) == len(state(context).corrections.table))
+    wait(qtbot, context)
+    return searched
+
+
+def rested(qtbot: Any, dock: SearchDock, context: Context) -> None:
+    until(qtbot, lambda: not (dock._rest.isActive() or context.quick_jobs.busy))
+
+
+def another(context: Context) -> Any:
+    """A candidate that is not the result."""
+    shown = state(context).candidate
+    return next(c for c in state(context).front.front.candidates if c is not shown)
+
+
+def test_a_candidate_does_not_replace_what_was_corrected_by_itself(
+    viewer: ViewerModel, corrected: SearchDock, context: Context, qtbot: Any
+) -> None:
+    offer = Offer(context)
+    qtbot.addWidget(offer)
+    kept, count = state(context).corrections, len(state(context).result.table)
+    corrected._rewards.rows.row("size")[1].setValue(100)
+    rested(qtbot, corrected, context)
+    assert state(context).corrections is kept
+    assert "1 correction would be replaced" in corrected.replacing.text.text()
+    assert corrected.replacing.isVisible()
+    context.image.show(another(context))
+    rested(qtbot, corrected, context)
+    assert (state(context).corrections, len(state(context).result.table)) == (kept, count)
+    QTest.mouseClick(corrected.replacing.keep, Qt.MouseButton.LeftButton)
+    assert not corrected.replacing.isVisible()
+    context.image.show(another(context))
+    rested(qtbot, corrected, context)
+    assert not offer.isVisible()
+    QTest.mouseClick(corrected.replacing.go_on, Qt.MouseButton.LeftButton)
+    taken(qtbot, context)
+    assert state(context).corrections is None
+    assert not corrected.replacing.isVisible()
+    until(qtbot, offer.isVisible)
+    assert "1 correction of this image" in offer.text.text()
+    context.correcting.bring_back(context.image)
+    wait(qtbot, context)
+    rested(qtbot, corrected, context)
+    assert len(state(context).result.table) == count
+    assert len(state(context).corrections.done) == 1
+    assert not offer.isVisible()
+
+
+def test_a_new_search_asks_before_it_replaces_what_was_corrected(
+    corrected: SearchDock, context: Context, qtbot: Any
+) -> None:
+    kept = state(context).corrections
+    corrected._start.click()
+    assert not context.jobs.busy
+    assert state(context).corrections is kept
+    assert corrected.replacing.isVisible()
+    QTest.mouseClick(corrected.replacing.go_on, Qt.MouseButton.LeftButton)
+    assert context.jobs.busy
+    wait(qtbot, context)
+    taken(qtbot, context)
+    assert state(context).corrections is None
+
+
+def test_what_is_corrected_while_a_candidate_is_measured_is_kept(
+    corrected: SearchDock, context: Context, qtbot: Any
+) -> None:
+    kept = state(context).corrections
+    context.image.show(another(context))
+    rested(qtbot, corrected, context)
+    label = next(iter(kept.table))
+    QTest.mouseClick(corrected.replacing.go_on, Qt.MouseButton.LeftButton)
+    context.correcting.do(context.image, lambda _: edits.Delete(label))
+    rested(qtbot, corrected, context)
+    assert state(context).corrections is kept
+    assert "2 corrections would be replaced" in corrected.replacing.text.text()

@@ -224,3 +224,14 @@ def test_without_objects_there_is_nothing_to_sort(tmp_path: Path) -> None:
     for steps in (empty.sort_steps, empty.boost_steps):
         with pytest.raises(SamStarError, match="press Segment first"):
             steps()
+
+
+def test_how_sure_a_single_material_is_nobody_can_say(image: OpenImage) -> None:
+    take(image, run(image.sort_steps()))
+    assert not any(np.isnan(row.confidence) for row in material_rows(image.state))
+    found = [row.material for row in material_rows(image.state)]
+    edit = one_material(image.state, found)
+    assert edit is not None
+    corrections(image).do(edit)
+    (row,) = material_rows(image.state)
+    assert np.isnan(row.confidence)

@@ -235,3 +235,79 @@ def test_a_reporting_call_becomes_steps_and_stops_when_they_are_closed() -> None
 
 def _fails(report: Any) -> None:
     raise SamStarError("There is no network.")
+
+
+def test_what_is_prepared_is_not_asked_for_its_pixel_size(image: OpenImage) -> None:
+    image.set_pixel_size(None, None)
+    assert "Give the pixel size" in next_step(image.state)
+    image.set_settings(prior=Prior(shape="round"))
+    do(image, image.prepare_steps())
+    assert "press Segment" in next_step(image.state)
+
+
+def test_where_nothing_is_found_the_advice_fits(tmp_path: Path) -> None:
+    tools = Tools(Store(tmp_path / "store"))
+    flat = OpenImage(ImageSource(np.full((64, 64), 7.0), "flat"), tools)
+    flat.update(model=NO_MODEL)
+    do(flat, flat.segment_steps())
+    assert "All pixels of this image have the same value" in next_step(flat.state)
+    noise = np.random.default_rng(0).normal(100.0, 1.0, (64, 64))
+    plain = OpenImage(ImageSource(noise, "plain"), tools)
+    plain.update(model=NO_MODEL)
+    plain.set_settings(prior=Prior(diameter=(500, 600), size_unit="px"))
+    do(plain, plain.segment_steps())
+    assert "Widen the sizes." in next_step(plain.state)
+    plain.set_settings(prior=Prior())
+    assert "Change the contrast in Image" in next_step(plain.state)
+
+
+def test_frames_do_not_overwrite_each_other(discs: np.ndarray, tmp_path: Path) -> None:
+    session = Session(Tools(Store(tmp_path / "store")))
+    stack = np.stack([discs, discs[::-1]])[None]
+    kept = set()
+    for frame in (0, 1):
+        index = (0, frame)
+        one = session.open(("a", index), ImageSource(stack, "series", index))
+        one.update(model=NO_MODEL)
+        do(one, one.segment_steps())
+        files = run(one.export_steps(tmp_path / "out"))
+        assert files["table"].name == f"series_frame0001-000{frame + 1}.table.csv"
+        kept |= set(files.values())
+    assert all(file.exists() for file in kept)
+
+
+def test_the_files_of_another_image_of_the_same_name_are_left_alone(
+    image: OpenImage, discs: np.ndarray, tmp_path: Path
+) -> None:
+    do(image, image.segment_steps())
+    before = run(image.export_steps(tmp_path / "out"))["recipe"].read_bytes()
+    run(image.export_steps(tmp_path / "out"))
+    other = OpenImage(ImageSource(discs[::-1], image.state.source.name), image.tools)
+    other.update(model=NO_MODEL)
+    do(other, other.segment_steps())
+    with pytest.raises(SamStarError, match="belongs to another image of this name"):
+        run(other.export_steps(tmp_path / "out"))
+    recipe = tmp_path / "out" / f"{image.state.source.name}.recipe.json"
+    assert "overwritten" not in recipe.read_text()
+    assert before.split(b'"created"')[0] == recipe.read_bytes().split(b'"created"')[0]
+    other.rename("flipped")
+    assert run(other.export_steps(tmp_path / "out"))["table"].name == "flipped.table.csv"
+
+
+def test_a_new_frame_begins_like_the_one_that_was_worked_on(discs: np.ndarray) -> None:
+    session = Session()
+    stack = np.stack([discs, discs[::-1], discs.T])
+    first = session.open(("a", (0,)), ImageSource(stack, "series", (0,)))
+    session.activate(("a", (0,)))
+    first.update(model=NO_MODEL, device="cpu")
+    first.set_settings(prior=Prior(shape="round"))
+    second = session.open(("a", (1,)), ImageSource(stack, "series", (1,)))
+    assert (second.state.model, second.state.device) == (NO_MODEL, "cpu")
+    assert second.state.settings == first.state.settings
+    assert second.state.untouched
+    other = session.open(("b", ()), ImageSource(discs, "other"))
+    session.activate(("b", ()))
+    assert other.state.settings.prior == Prior()
+    second.set_settings(prior=Prior(shape="compact"))
+    third = session.open(("a", (2,)), ImageSource(stack, "series", (2,)))
+    assert third.state.settings.prior.shape == "round", "of the frame that was worked on last"

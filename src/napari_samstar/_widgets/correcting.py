@@ -52,9 +52,11 @@ class Correcting(QObject):
         self._offers: weakref.WeakKeyDictionary[OpenImage, list[Recoverable]] = (
             weakref.WeakKeyDictionary()
         )
+        self._corrected: weakref.WeakSet[OpenImage] = weakref.WeakSet()
         self._rest = _timer(self, _REST_MS, self._after_rest)
         self._look = _timer(self, _LOOK_MS, self._look_for_offers)
         context.outputs.painted.connect(self._on_painted)
+        context.session.changed.connect(self._on_changed)
 
     def begin(self, image: OpenImage, then: Callable[[], None] | None = None) -> None:
         """Begin to correct an image's result, beside the window; `then` is called when it can be.
@@ -116,6 +118,14 @@ class Correcting(QObject):
         """Measure the objects as they are corrected, once they have been left alone a moment."""
         self._stale.add(image)
         self._rest.start()
+
+    def at_stake(self, image: OpenImage) -> int:
+        """How many corrections end where the objects of this image are replaced by new ones."""
+        corrections = image.state.corrections
+        if corrections is None:
+            return 0
+        self._take(image, corrections)
+        return corrections.at_stake
 
     def offers(self, image: OpenImage) -> list[Recoverable]:
         """Corrections of this image that were not exported, the latest first."""
@@ -252,6 +262,19 @@ class Correcting(QObject):
         self.edited.emit(image)
         if notice:
             self.said.emit(notice)
+
+    def _on_changed(self, image: OpenImage, names: frozenset[str]) -> None:
+        """Look again for what can be brought back where corrections have ended."""
+        if "corrections" not in names:
+            return
+        ended = image in self._corrected
+        if image.state.corrections is None:
+            self._corrected.discard(image)
+        else:
+            self._corrected.add(image)
+        if ended:
+            self._offers.pop(image, None)
+            self._look_for_offers()
 
     def _look_for_offers(self) -> None:
         image = self._context.image

@@ -6,10 +6,11 @@ import weakref
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from napari.layers import Image
 from qtpy.QtCore import QTimer
 
-from napari_samstar._widgets.layers import OF, calibration_of
+from napari_samstar._widgets.layers import OF, ROLE, calibration_of
 from napari_samstar.session import ImageSource, Key, Session
 
 if TYPE_CHECKING:
@@ -28,7 +29,10 @@ def source_of(layer: Any, point: tuple[float, ...]) -> ImageSource:
         for at, size in zip(place, array.shape, strict=False)
     )
     pixel_size, unit = calibration_of(layer)
-    return ImageSource(array, layer.name, index, bool(layer.rgb), pixel_size, unit)
+    # readers give float32, and say what the file held
+    held = layer.metadata.get("value_type") if array.dtype == np.float32 else None
+    known = {} if held is None else {"value_type": str(held)}
+    return ImageSource(array, layer.name, index, bool(layer.rgb), pixel_size, unit, known)
 
 
 def image_layer_of(viewer: napari.Viewer, key: Key) -> Any:
@@ -74,6 +78,7 @@ class ImageWatcher:
             layer.events.data.connect(self._on_data)
             layer.events.scale.connect(self._on_calibrated)
             layer.events.units.connect(self._on_calibrated)
+            layer.events.name.connect(self._on_renamed)
         source = source_of(layer, viewer.dims.point)
         key = (uid, source.index)
         self._session.open(key, source)
@@ -122,6 +127,11 @@ class ImageWatcher:
             if known and (size, unit) != (source.pixel_size, source.unit):
                 image.set_pixel_size(size, unit)
 
+    def _on_renamed(self, event: Any) -> None:
+        for key, image in self._session.images.items():
+            if key[0] == str(event.source.unique_id):
+                image.rename(event.source.name)
+
     def _on_data(self, event: Any) -> None:
         layer = event.source
         array = layer.data[0] if layer.multiscale else layer.data
@@ -137,3 +147,18 @@ class ImageWatcher:
             if key[0] == uid:
                 self._session.close(key)
         self._update()
+        # whoever removes several layers at once is not to find them gone
+        QTimer.singleShot(0, self._remove_orphans)
+
+    def _remove_orphans(self) -> None:
+        """Remove what was drawn on images that are gone; objects stay, and what the network saw."""
+        from napari_samstar._widgets.outputs import OBJECTS, VIEW  # which needs this module
+
+        viewer = self._viewer()
+        if viewer is None:
+            return
+        there = {str(layer.unique_id) for layer in viewer.layers}
+        for layer in list(viewer.layers):
+            role, parent = layer.metadata.get(ROLE), layer.metadata.get(OF)
+            if role not in (None, OBJECTS, VIEW) and parent not in there:
+                viewer.layers.remove(layer)

@@ -185,6 +185,7 @@ def stack_layer(frames: Sequence[Micrograph]) -> LayerData:
     data, options, kind = image_layer(frames[0])
     if len(frames) > 1:
         data = np.stack([image_layer(frame)[0] for frame in frames])
+        options["name"] = options["name"].removesuffix("-0000")  # the number of the first
         options["scale"] = (1.0, *options["scale"])
         options["units"] = ("pixel", *options["units"])
     return data, options, kind

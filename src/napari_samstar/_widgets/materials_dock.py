@@ -18,7 +18,8 @@ from napari_samstar._widgets.highlight import highlight
 from napari_samstar._widgets.layers import label_colors, material_colors
 from napari_samstar._widgets.materials_table import MaterialsTable, swatch
 from napari_samstar._widgets.outputs import OBJECTS
-from napari_samstar.edits.values import Edit, NameMaterial, SetMaterial, SetMaterials
+from napari_samstar._widgets.replacing import Replacing
+from napari_samstar.edits.values import Edit, SetMaterial, SetMaterials
 from napari_samstar.session import OpenImage
 from napari_samstar.session.corrections import Corrections
 from napari_samstar.session.materials import (
@@ -72,7 +73,7 @@ class MaterialsDock(Dock):
         self._clean = _button(
             "Clean up and sort",
             "Drops ambiguous masks, gives each pixel to one object, and finds materials. The "
-            "objects are made anew, so do it before you correct them.",
+            "objects are made anew, so it is best done before you correct them.",
             self.clean,
         )
         self.needs(self._clean, _has_masks, idle=True)
@@ -86,6 +87,9 @@ class MaterialsDock(Dock):
         row.addWidget(self._clean, 0, 0)
         row.addWidget(self._sort, 0, 1)
         self.body.addLayout(row)
+        self.replacing = Replacing(self.context)
+        self.needs(self.replacing, idle=True)
+        self.body.addWidget(self.replacing)
 
     def _build_edits(self) -> None:
         grid = QGridLayout()
@@ -149,8 +153,14 @@ class MaterialsDock(Dock):
     # what the buttons do
 
     def clean(self) -> None:
-        """Clean up the masks, and find materials."""
-        self.run("Cleaning up", OpenImage.boost_steps)
+        """Clean up the masks, and find materials; asks where corrections would be replaced."""
+        image = self.image
+        if image is not None:
+
+            def clean() -> None:
+                self.run("Cleaning up", OpenImage.boost_steps)
+
+            self.replacing.ask(image, "The objects are made anew.", "Clean up anew", clean)
 
     def sort(self) -> None:
         """Find the materials of the objects as they are."""
@@ -345,9 +355,8 @@ def _has_objects(image: OpenImage) -> bool:
 
 
 def _has_masks(image: OpenImage) -> bool:
-    result = image.state.result
-    named = all(isinstance(edit, NameMaterial) for edit in _done(image))  # names stay
-    return result is not None and result.selection is not None and named
+    result = image.state.result  # what was corrected has no masks: they are selected again
+    return result is not None and (result.selection is not None or bool(_done(image)))
 
 
 def _has_examples(image: OpenImage) -> bool:

@@ -131,6 +131,9 @@ class MicrographDock(Dock):
                 label.clear()
             return
         state, source = image.state, image.state.source
+        if names & {"source", "name"}:
+            self._name.setText(source.name)
+            self._name.setToolTip(source.name)
         if "source" in names:
             height, width = source.shape
             frame = "".join(
@@ -138,8 +141,6 @@ class MicrographDock(Dock):
                 for at, n in zip(source.index, source.frames, strict=True)
             )
             color = ", color" if source.color else ""
-            self._name.setText(source.name)
-            self._name.setToolTip(source.name)
             self._size.setText(f"{width} x {height} px, {source.dtype}{color}{frame}")
             if source.pixel_size is None:
                 self._field.setText(f"{width} x {height} px")

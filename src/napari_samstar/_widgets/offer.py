@@ -1,4 +1,4 @@
-"""Corrections of last time, offered back."""
+"""Corrections that were not exported, offered back."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Offer(QGroupBox):
     """
 
     def __init__(self, context: Context) -> None:
-        super().__init__("Not exported last time")
+        super().__init__("Not exported")
         self._context = context
         self.text = QLabel()
         self.text.setWordWrap(True)

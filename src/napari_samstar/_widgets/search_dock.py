@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from contextlib import closing
 from importlib import import_module
 from typing import Any
@@ -21,9 +22,11 @@ from qtpy.QtWidgets import (
 from napari_samstar._widgets.candidates import AGREEMENT, Candidates, show_agreement
 from napari_samstar._widgets.context import EVERYTHING
 from napari_samstar._widgets.dock import Dock
+from napari_samstar._widgets.replacing import Replacing
 from napari_samstar._widgets.reward_rows import family_name
 from napari_samstar._widgets.rewards_panel import RewardsPanel
 from napari_samstar.session import OpenImage, advice
+from napari_samstar.session.corrections import Corrections
 from napari_samstar.session.found import Found
 from napari_samstar.session.image import Command
 from napari_samstar.types import Progress
@@ -47,6 +50,9 @@ class SearchDock(Dock):
         self._plot: Any = None  # pyqtgraph is loaded with the first candidates
         self._drawn: Found | None = None
         self._searched: OpenImage | None = None
+        self._job = ""  # title of the search, which keeps the name that the image had
+        # corrections that somebody said may be replaced by what a search finds, and their version
+        self._given_up: tuple[weakref.ref[Corrections], int] | None = None
         self._candidates = Candidates(self.context, self)
         self._rewards = RewardsPanel()
         self._rewards.switched.connect(self._on_switched)
@@ -100,6 +106,9 @@ class SearchDock(Dock):
         row.addWidget(tries)
         row.addWidget(self._budget)
         self.body.addLayout(row)
+        self.replacing = Replacing(self.context)
+        self.needs(self.replacing, idle=True)
+        self.body.addWidget(self.replacing)
 
     def _build_choice(self) -> None:
         self._choice = QWidget()
@@ -176,14 +185,39 @@ class SearchDock(Dock):
             self._rest.start()
 
     def start(self) -> None:
-        """Search."""
+        """Search, after asking where corrections would be replaced by what is found."""
         image = self.image
-        if image is None:
-            return
+        if image is not None:
+            self.replacing.ask(
+                image,
+                "The best candidate becomes the objects.",
+                "Search anew",
+                lambda: self._start_now(image),
+            )
+
+    def _start_now(self, image: OpenImage) -> None:
+        self._give_up(image)
         image.update(candidate=None, pinned=False)
+        self._job = f"{_TITLE} {image.state.source.name}"
         self.run(_TITLE, lambda image: _plotted(image.search_steps()))
         self._searched = image
         self._on_busy()
+
+    def _give_up(self, image: OpenImage) -> None:
+        corrections = image.state.corrections
+        if corrections is not None:
+            self._given_up = weakref.ref(corrections), corrections.version
+
+    def _held(self, image: OpenImage) -> bool:
+        """Whether corrections keep a candidate from becoming the objects: nobody gave them up."""
+        stake, corrections = self.context.correcting.at_stake(image), image.state.corrections
+        if corrections is None or not stake:
+            return False
+        given_up = self._given_up
+        return given_up is None or (given_up[0](), given_up[1]) != (
+            corrections,
+            corrections.version,
+        )
 
     def showEvent(self, event: Any) -> None:
         """Show the candidates in place of the result while this page is looked at."""
@@ -197,9 +231,10 @@ class SearchDock(Dock):
             self._candidates.look(False)
 
     def _searching(self, image: OpenImage | None) -> bool:
-        return image is not None and self.context.jobs.runs_for(
-            image, f"{_TITLE} {image.state.source.name}"
-        )
+        if image is None:
+            return False
+        title = self._job if image is self._searched else f"{_TITLE} {image.state.source.name}"
+        return self.context.jobs.runs_for(image, title)
 
     def _on_image(self, names: frozenset[str]) -> None:
         if names == EVERYTHING and self.isVisible():
@@ -323,13 +358,28 @@ class SearchDock(Dock):
             and result.candidate is image.state.candidate
             and result.recipe.importances == image.state.settings.importances
         ):
+            self.replacing.drop()
             return
-        self.context.run_quick(
-            "Measuring the candidate",
-            image,
-            image.take_steps(),
-            done=lambda changes: image.update(**changes),
-        )
+        if self._held(image):  # also where one was corrected while another was measured
+            self.replacing.ask(
+                image,
+                "You corrected the objects, so the candidate is only shown here.",
+                "Take the candidate",
+                lambda: self._take_all_the_same(image),
+            )
+            return
+
+        def done(changes: Any) -> None:
+            if not self._held(image):
+                image.update(**changes)
+            elif image is self.image:
+                self._take()
+
+        self.context.run_quick("Measuring the candidate", image, image.take_steps(), done=done)
+
+    def _take_all_the_same(self, image: OpenImage) -> None:
+        self._give_up(image)
+        self._take()
 
 
 def _plotted(search: Command) -> Command:

@@ -11,6 +11,7 @@ from superqt import QLabeledRangeSlider
 from napari_samstar._widgets.dock import Dock
 from napari_samstar._widgets.fields import RangeEditor
 from napari_samstar._widgets.learn import LearnFromClicks
+from napari_samstar._widgets.replacing import Replacing
 from napari_samstar._widgets.wanted_plot import WantedPlot
 from napari_samstar.rewards.base import Wanted
 from napari_samstar.rewards.presets import PRESETS
@@ -84,9 +85,12 @@ class SegmentDock(Dock):
             "Chooses, of all masks on offer, those that fit best what you know. Takes seconds once "
             "the image is prepared, and prepares it first otherwise."
         )
-        self._button.clicked.connect(lambda: self.run("Segmenting", OpenImage.segment_steps))
+        self._button.clicked.connect(lambda: self.segment())
         self.needs(self._button, idle=True)
         self.body.addWidget(self._button)
+        self.replacing = Replacing(self.context)
+        self.needs(self.replacing, idle=True)
+        self.body.addWidget(self.replacing)
         self._found = self.note()
         self.body.addWidget(self._found)
         self.body.addStretch(1)
@@ -112,6 +116,16 @@ class SegmentDock(Dock):
         wanted = Wanted("equivalent_diameter", low, high, prior.size_unit)
         self._sizes.show_wanted(wanted, None if result is None else result.table)
         self._sizes.setVisible(self._sizes.counted() is not None)
+
+    def segment(self) -> None:
+        """Segment, after asking where corrections would be replaced."""
+        image = self.image
+        if image is not None:
+
+            def segment() -> None:
+                self.run("Segmenting", OpenImage.segment_steps)
+
+            self.replacing.ask(image, "Segment makes new objects.", "Segment anew", segment)
 
     def _know(self, **known: Any) -> None:
         if self.image is not None:

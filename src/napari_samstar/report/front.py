@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 __all__ = ["front_table", "marks", "write_front"]
 
 _THUMBNAIL = 360  # longest side, px
-_ENDINGS = {"front": "front.csv", "front_picture": "front.png", "front_page": "front.html"}
+#: Ends of the names of what `write_front` writes, by kind.
+ENDINGS = {"front": "front.csv", "front_picture": "front.png", "front_page": "front.html"}
 
 
 def marks(front: SelectionFront, chosen: Candidate | None = None) -> dict[str, Candidate]:
@@ -124,7 +125,7 @@ def write_front(result: RunResult, folder: str | Path, stem: str) -> dict[str, P
     front, chosen = result.front, result.candidate
     if front is None or not front.candidates:
         return {}
-    paths = {kind: Path(folder) / f"{stem}.{ending}" for kind, ending in _ENDINGS.items()}
+    paths = {kind: Path(folder) / f"{stem}.{ending}" for kind, ending in ENDINGS.items()}
     write_table_csv(paths["front"], front_table(front, chosen))
     picture = draw_front(front, marks(front, chosen))
     with atomic_path(paths["front_picture"]) as temporary:

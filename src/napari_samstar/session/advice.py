@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 if TYPE_CHECKING:
     from napari_samstar.pipeline import RunResult
     from napari_samstar.search.pareto import Candidate
@@ -29,14 +31,34 @@ def next_step(state: ImageState | None) -> str:
         count = len(state.result.table)
         found = f"{count} object{'' if count == 1 else 's'} found."
         if count == 0:
-            return f"{found} Widen the sizes, or try without the contrast."
+            return f"{found} {_none_found(state)}"
         better = "" if state.front is not None else " Not all of them right? Try Search."
         return f"{found} Click one to see its row in Measure; export when you are content.{better}"
+    if state.ready:
+        return "Say what you know of the objects in Segment, then press Segment."
     if state.source.pixel_size is None:
         return "Give the pixel size, if you know it, so that results are in nm. Then Prepare."
-    if not state.ready:
-        return "Check the pixel size, then Prepare: the network looks at the image once."
-    return "Say what you know of the objects in Segment, then press Segment."
+    return "Check the pixel size, then Prepare: the network looks at the image once."
+
+
+def _none_found(state: ImageState) -> str:
+    """Say what to try where no object was found."""
+    assert state.result is not None
+    data, prior = state.result.segmentation.micrograph.data, state.settings.prior
+    # one row tells of nearly every image that it is not flat
+    if np.ptp(data[0]) == 0 and np.ptp(data) == 0:
+        return "All pixels of this image have the same value: there is nothing to find in it."
+    ways = []
+    if prior.diameter is not None:
+        ways.append("widen the sizes")
+    if prior.shape is not None:
+        ways.append("allow any shape")
+    if prior.polarity is not None:
+        ways.append("do not say whether they are dark or bright")
+    if not ways:
+        ways = ["change the contrast in Image", "use a finer grid of points there"]
+    text = ", or ".join(ways)
+    return f"{text[0].upper()}{text[1:]}."
 
 
 def headline(result: RunResult) -> str:

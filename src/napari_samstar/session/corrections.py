@@ -18,7 +18,7 @@ from napari_samstar.edits.journal import Journal
 from napari_samstar.edits.patch import painted
 from napari_samstar.edits.recovery import journals_folder, restore, start
 from napari_samstar.edits.review import review_order
-from napari_samstar.edits.values import Edit, Merge, Relabel, Split
+from napari_samstar.edits.values import Edit, Merge, NameMaterial, Relabel, Split
 from napari_samstar.labels import index_labels
 from napari_samstar.recipe import ImageRecord
 from napari_samstar.types import SamStarError
@@ -98,6 +98,11 @@ class Corrections:
     def done(self) -> tuple[Edit, ...]:
         """Edits that stand."""
         return self._editor.history.edits
+
+    @property
+    def at_stake(self) -> int:
+        """How many edits end with these objects: all that stand, but for names, which stay."""
+        return sum(not isinstance(edit, NameMaterial) for edit in self.done)
 
     @property
     def can_redo(self) -> bool:

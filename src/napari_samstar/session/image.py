@@ -165,7 +165,7 @@ class OpenImage:
         Models and cache, shared by the images of a session.
     """
 
-    #: Names of the fields of `ImageState` that have changed.
+    #: Names of the fields of `ImageState` that have changed; "name" where only the source's has.
     changed = Signal(frozenset)
 
     def __init__(self, source: ImageSource, tools: Tools) -> None:
@@ -199,6 +199,12 @@ class OpenImage:
                 before.close()
             self.changed.emit(told)
 
+    def begin_like(self, other: ImageState) -> None:
+        """Take over what was chosen for another image, and nothing that was made of it."""
+        self.update(
+            settings=other.settings, model=other.model, device=other.device, search=other.search
+        )
+
     def close(self) -> None:
         """End what is open on disk; the image is gone."""
         if self.state.corrections is not None:
@@ -227,6 +233,12 @@ class OpenImage:
             made = source.calibrated((y, user_calibration(x, unit)[0][0]), name)
         if (made.pixel_size, made.unit) != (source.pixel_size, source.unit):
             self.update(source=made)
+
+    def rename(self, name: str) -> None:
+        """Call the image otherwise, in what is written from now on; nothing is read again."""
+        if name != self.state.source.name:
+            self.state = replace(self.state, source=self.state.source.renamed(name))
+            self.changed.emit(frozenset({"name"}))  # its place and size are what they were
 
     def use_recipe(self, recipe: Recipe) -> None:
         """Take over the settings and the model of a result, so that it can be repeated."""

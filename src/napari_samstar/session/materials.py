@@ -69,7 +69,8 @@ class MaterialRow:
     share : float
         Of the image's area, 0 to 1.
     confidence : float
-        Mean over its objects' pixels, 0 to 1; NaN where nothing is known.
+        Mean over its objects' pixels, 0 to 1; NaN where nothing is known, or there is no other
+        material that they could be of.
     """
 
     material: int
@@ -116,11 +117,14 @@ def material_rows(state: ImageState) -> list[MaterialRow]:
     for label, (material, _) in found.items():
         by_material.setdefault(material, []).append(label)
     whole = float(np.prod(state.source.shape))
+    alone = len(by_material.keys() - {0}) < 2
     rows = []
     for material, labels in sorted(by_material.items(), key=lambda pair: (pair[0] == 0, pair[0])):
         told = [(found[k][1], sure[k][1]) for k in labels if sure.get(k, (-1, 0))[0] == material]
         weight = sum(area for area, _ in told)
-        mean = sum(area * value for area, value in told) / weight if weight else float("nan")
+        mean = float("nan")
+        if weight and not alone:
+            mean = sum(area * value for area, value in told) / weight
         share = sum(found[k][1] for k in labels) / whole
         rows.append(
             MaterialRow(material, name_of(state, material), tuple(sorted(labels)), share, mean)

@@ -32,6 +32,7 @@ class Session:
         self.tools = tools or Tools()
         self._images: dict[Key, OpenImage] = {}
         self._active: Key | None = None
+        self._latest: dict[str, Key] = {}  # the frame of each layer that was worked on last
 
     @property
     def active(self) -> OpenImage | None:
@@ -44,13 +45,20 @@ class Session:
         return dict(self._images)
 
     def open(self, key: Key, source: ImageSource) -> OpenImage:
-        """Return the image of `key`; a new one where it is unknown or its pixels are others."""
+        """Return the image of `key`; a new one where it is unknown or its pixels are others.
+
+        A new frame begins with the settings and the model of the frame of the same layer that was
+        worked on last.
+        """
         known = self._images.get(key)
         if known is not None:
             if known.state.source.array is source.array:
                 return known
             self.close(key)
         image = OpenImage(source, self.tools)
+        before = self._images.get(self._latest.get(key[0], key))
+        if before is not None:
+            image.begin_like(before.state)
         self._images[key] = image
         image.changed.connect(lambda names: self.changed.emit(image, names))
         return image
@@ -62,6 +70,8 @@ class Session:
             return
         if self._active == key:
             self.activate(None)
+        if self._latest.get(key[0]) == key:
+            del self._latest[key[0]]
         image.changed.disconnect()
         image.close()
         self.closed.emit(image)
@@ -70,6 +80,8 @@ class Session:
         """Work on the image of `key` from now on; None for no image."""
         if key != self._active:
             self._active = key
+            if key is not None:
+                self._latest[key[0]] = key
             self.activated.emit(self.active)
 
     def clear(self) -> None:

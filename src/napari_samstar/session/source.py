@@ -63,8 +63,8 @@ class ImageSource:
 
     @property
     def dtype(self) -> str:
-        """Type of the pixels, as numpy calls it."""
-        return str(self.array.dtype)
+        """Type of the pixels in the file, where that is known, as numpy calls it."""
+        return str(self.metadata.get("value_type") or self.array.dtype)
 
     @cached_property
     def micrograph(self) -> Micrograph:
@@ -88,6 +88,14 @@ class ImageSource:
         return micrograph_from_array(
             frame, self.pixel_size, self.unit if known else None, self.name, self.metadata
         )
+
+    def renamed(self, name: str) -> ImageSource:
+        """Return the same pixels under another name; nothing is read again."""
+        made = replace(self, name=name)
+        read = self.__dict__.get("micrograph")
+        if read is not None:
+            made.__dict__["micrograph"] = replace(read, name=name)
+        return made
 
     def calibrated(self, pixel_size: tuple[float, float] | None, unit: str) -> ImageSource:
         """Return the same pixels with another pixel size; nothing is read again."""

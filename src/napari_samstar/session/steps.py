@@ -22,6 +22,7 @@ from napari_samstar.types import Progress, SamStarError, Segmentation
 
 if TYPE_CHECKING:
     from napari_samstar.session.image import ImageState
+    from napari_samstar.session.source import ImageSource
     from napari_samstar.settings import Prior
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "reopen",
     "seconds_to_prepare",
     "segment",
+    "stem_of",
     "view",
 ]
 
@@ -180,7 +182,8 @@ def export(state: ImageState, folder: str | Path) -> Generator[Progress, None, d
     yield Progress("writing", 0, 1)
     from napari_samstar.results import write_result
 
-    stem = re.sub(r"[^\w.+-]+", "_", state.source.name).strip("._") or "micrograph"
+    stem = stem_of(state.source)
+    _refuse_anothers(Path(folder) / f"{stem}.recipe.json", state)
     paths = write_result(state.result, folder, stem)
     # what is in the result is of this moment; corrections go on in the window meanwhile
     rows = material_rows(replace(state, corrections=None))
@@ -190,6 +193,13 @@ def export(state: ImageState, folder: str | Path) -> Generator[Progress, None, d
     return paths
 
 
+def stem_of(source: ImageSource) -> str:
+    """Start of the names of an export's files; each frame of a stack, from 1, has its own."""
+    name = re.sub(r"[^\w.+-]+", "_", source.name).strip("._") or "micrograph"
+    frame = "-".join(f"{at + 1:04d}" for at in source.index)
+    return f"{name}_frame{frame}" if frame else name
+
+
 def seconds_to_prepare(state: ImageState, tools: Tools) -> float | None:
     """How long `prepare` may take, from how long it took before; None where it never did."""
     known = tools.pace.get((state.model, state.device))
@@ -197,6 +207,21 @@ def seconds_to_prepare(state: ImageState, tools: Tools) -> float | None:
         return None
     view, pace = known
     return pace * expected(state.source.shape, state.settings, view).total
+
+
+def _refuse_anothers(recipe_path: Path, state: ImageState) -> None:
+    """Leave the files of another image of the same name alone."""
+    from napari_samstar.recipe import Recipe
+
+    try:
+        there = Recipe.read(recipe_path).image.hash
+    except SamStarError:  # none, or one that nobody can repeat
+        return
+    if there and there != state.source.micrograph.content_hash:
+        raise SamStarError(
+            f"{recipe_path} belongs to another image of this name, whose files would be "
+            f"overwritten: choose another folder, or rename the layer '{state.source.name}'."
+        )
 
 
 def _read_labels(path: Path) -> NDArray[np.int32]:
