@@ -118,6 +118,23 @@ def test_nothing_to_boost() -> None:
         ss.boost(selected([]), ss.Micrograph(np.zeros((32, 64), np.float32)))
 
 
+@pytest.mark.parametrize("shape", [(1, 1), (1, 50), (50, 1), (3, 5), (8, 300), (11, 40), (12, 40)])
+def test_images_too_small_for_texture_are_one_material(
+    shape: tuple[int, int], rng: np.random.Generator
+) -> None:
+    masks = [np.zeros(shape, bool) for _ in range(min(2, max(shape)))]
+    long = int(np.argmax(shape))
+    for k, mask in enumerate(masks):
+        half = shape[long] // 2
+        np.moveaxis(mask, long, 0)[half * k : half * (k + 1) or None] = True
+    micrograph = ss.Micrograph(rng.normal(100, 20, shape).astype(np.float32))
+    boosted = ss.boost(selected(masks), micrograph)
+    assert boosted.count == 1
+    if min(shape) < 12:
+        assert len(boosted) == len(masks)
+        assert (boosted.material == 1).all()
+
+
 def test_particles_stay_what_they_were(tmp_path: Path) -> None:
     scene = synth.generate("particles_tem", (256, 256), seed=4)
     micrograph = ss.Micrograph((scene.image * 255).astype(np.float32), (0.5, 0.5), "nm", "p")

@@ -24,6 +24,7 @@ from napari_samstar.booster.study import Study, lead
 from napari_samstar.booster.texture import TextureEncoder, texture_encoders
 from napari_samstar.runs import MaskRuns
 from napari_samstar.settings import BoostSettings, MaterialSettings
+from napari_samstar.settings.boosting import LEAST_SIDE
 from napari_samstar.types import Progress
 
 __all__ = ["Materials", "find_materials", "materials_steps"]
@@ -72,6 +73,8 @@ def find_materials(
 ) -> Materials:
     """Find the material of every mask by its texture.
 
+    In an image less than 12 px high or wide no texture shows: all masks count as one material.
+
     Parameters
     ----------
     image : (H, W) array
@@ -113,6 +116,8 @@ def materials_steps(
     yield Progress("materials", 0, 1, "cutting crops")
     image = in_gray_levels(image)
     side = crop_side(image, settings.crops, pixel_nm)
+    if side < LEAST_SIDE:  # too small an image: nothing tells its masks apart
+        return _one_material(runs, side)
     if settings.crops.side == 0:
         side = fitting_side(runs, side, settings.crops)
     crops = cut_crops(image, runs, settings.crops, side)
@@ -147,6 +152,12 @@ def materials_steps(
     else:  # nothing speaks for more than one
         labels[np.unique(full.mask)] = 0
     return _finished(labels, confidence, margin, empty, areas, chosen, facts)
+
+
+def _one_material(runs: MaskRuns, side: int) -> Materials:
+    labels = (runs.areas() > 0).astype(np.int32)
+    none, count = np.zeros(len(runs), np.float32), int(labels.max(initial=0))
+    return Materials(labels, none, none, count, runner_up=count, evidence={"side": side})
 
 
 def _evident(crops: Crops, areas: NDArray[np.int64], chosen: MaterialSettings) -> NDArray[np.intp]:

@@ -13,6 +13,7 @@ from napari_samstar.io.preprocess import to_gray
 from napari_samstar.pipeline.driving import run
 from napari_samstar.runs import MaskRuns
 from napari_samstar.settings import BoostSettings, FallbackSettings, PreprocessSettings, Prior
+from napari_samstar.settings.boosting import LEAST_SIDE
 from napari_samstar.types import SOURCES, Micrograph, Progress, SamStarError, Selection
 
 if TYPE_CHECKING:
@@ -80,6 +81,8 @@ def boost_steps(
     """Remove ambiguous masks, give each pixel to one, and find what each is made of.
 
     Where no mask lies, regions of even texture are added, unless ``settings.fallback`` is None.
+    In an image less than 12 px high or wide no texture shows: no region is added, and all masks
+    count as one material.
 
     Parameters
     ----------
@@ -135,7 +138,7 @@ def boost_steps(
     gray = to_gray(micrograph, preprocess)
     covered = _painted(selection.runs)
     before = selection
-    if settings.fallback is not None:
+    if settings.fallback is not None and min(gray.shape) >= LEAST_SIDE:
         regions = uncovered_regions(gray, _painted(runs), settings.fallback, settings.crops)
         rows = np.concatenate([rows, len(selection) + np.arange(len(regions))])
         runs, selection = runs + regions, _extended(selection, regions)

@@ -14,6 +14,7 @@ from napari_samstar.session import searching, steps
 from napari_samstar.session.materials import examples, sureness
 from napari_samstar.session.tools import Tools, import_engine
 from napari_samstar.settings import BoostSettings
+from napari_samstar.settings.boosting import LEAST_SIDE
 from napari_samstar.types import Progress, SamStarError
 
 if TYPE_CHECKING:
@@ -80,6 +81,11 @@ def sort_like(state: ImageState) -> _Changes:
         if not side:
             side = crop_side(gray, settings.crops, pixel_nm)
             side = fitting_side(runs, side, settings.crops)
+        if side < LEAST_SIDE:
+            raise SamStarError(
+                f"The image is only {min(gray.shape)} px across, too little to show a texture: "
+                f"it takes {LEAST_SIDE} px at least."
+            )
         fixed = settings.model_copy(
             update={"crops": settings.crops.model_copy(update={"side": side})}
         )
