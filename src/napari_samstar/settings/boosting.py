@@ -82,7 +82,14 @@ class TextureSettings(Settings):
     rotation: Literal["ignore", "keep"] = Field(
         "ignore", description="Whether the same texture, turned, is the same material."
     )
+    fenet: str | None = Field(None, description="Path of the checkpoint for the encoder fenet.")
     dimensions: int = Field(24, ge=1, le=1024, description="Principal components kept.")
+
+    @field_validator("encoders", mode="before")
+    @classmethod
+    def _one_or_more(cls, given: object) -> object:
+        # one name, or several with commas, as one types them
+        return tuple(part.strip() for part in given.split(",")) if isinstance(given, str) else given
 
 
 class MaterialSettings(Settings):
