@@ -86,6 +86,33 @@ def test_a_known_number_of_materials_is_kept_to(film: tuple) -> None:
     assert ss.boost(selected(masks), micrograph, told).count == 2
 
 
+def test_fewer_materials_than_asked_for_are_told_of(rng: np.random.Generator) -> None:
+    left = np.zeros((64, 96), bool)
+    left[:, :48] = True
+    image = rng.normal(100, 5, (64, 96)) + 60 * left
+    told = BoostSettings(
+        texture=QUICK, materials=MaterialSettings(count=5, background=False), fallback=None
+    )
+    with pytest.warns(BoostWarning, match="2 of the 5 materials that were asked for"):
+        boosted = ss.boost(
+            selected([left, ~left]), ss.Micrograph(image.astype(np.float32), name="two"), told
+        )
+    assert boosted.count == 2
+    assert boosted.evidence["asked"] == 5
+
+
+def test_records_of_boosted_masks_name_their_material(film: tuple) -> None:
+    micrograph, masks, _ = film
+    given = selected(masks[:1])
+    assert "material" not in given.masks()[0]
+    boosted = ss.boost(given, micrograph, BoostSettings(texture=QUICK))
+    records = boosted.masks()
+    assert [record["material"] for record in records] == boosted.material.tolist()
+    assert all(type(record["material"]) is int for record in records)
+    added = [np.isnan(record["predicted_iou"]) for record in records]
+    assert added == (boosted.rows == -1).tolist()
+
+
 def test_boosting_twice_changes_nothing(film: tuple) -> None:
     micrograph, masks, _ = film
     settings = BoostSettings(texture=QUICK)

@@ -67,7 +67,8 @@ class Boosted(Selection):
     removed : int
         Number of given masks that are not among these.
     evidence : mapping
-        What the number of materials rests on; see `booster.materials.Materials`.
+        What the number of materials rests on, and how many were ``asked`` for; see
+        `booster.materials.Materials`.
     boost : BoostSettings or None
         The settings that made it.
     """
@@ -134,6 +135,11 @@ def boost_steps(
     SamStarError
         If masks and image differ in size, or an encoder lacks what it needs.
 
+    Warns
+    -----
+    BoostWarning
+        If there are fewer materials than ``settings.materials.count``.
+
     References
     ----------
     Abebe et al., "SAM-I-Am: Semantic Boosting for Zero-shot Atomic-Scale Electron Micrograph
@@ -169,6 +175,14 @@ def boost_steps(
     apart = resolve_overlaps(runs, predicted_iou=score, stability=stability, settings=settings)
     yield Progress("boosting", 3, 4, "finding materials")
     found = yield from materials_steps(gray, apart.runs, settings, encoders, pixel_nm(micrograph))
+    asked = settings.materials.count
+    if asked is not None and 0 < found.count < asked:
+        sentence = (
+            f"{found.count} of the {asked} materials that were asked for could be found in "
+            f"'{micrograph.name}': there are too few masks that differ."
+        )
+        warnings.warn(sentence, BoostWarning, stacklevel=2)
+        yield Progress("materials", 1, 1, sentence)
     # once more, now that it is known how sure each mask is of its material
     seen = apart.rows
     last = resolve_overlaps(
@@ -194,7 +208,7 @@ def boost_steps(
 
 
 class BoostWarning(UserWarning):
-    """The booster failed; the masks are as they were selected."""
+    """The booster failed, or found fewer materials than were asked for."""
 
 
 def boost_or_keep_steps(
