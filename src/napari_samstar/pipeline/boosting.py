@@ -249,7 +249,7 @@ def boost_or_keep_steps(
         reason = f"something unexpected happened ({type(err).__name__}: {err}); please report it."
     sentence = (
         f"No materials were found in '{micrograph.name}', and the masks stay as they were "
-        f"selected: {reason}"
+        f"selected: {' '.join(reason.split())}"
     )
     warnings.warn(sentence, BoostWarning, stacklevel=2)
     yield Progress("boosting", 4, 4, sentence)
