@@ -10,11 +10,20 @@ from numpy.typing import NDArray
 
 import napari_samstar as ss
 from napari_samstar import synth
-from napari_samstar.pipeline import boost_steps, segment
+from napari_samstar.cache import Store
+from napari_samstar.pipeline import (
+    Boosted,
+    BoostWarning,
+    boost_steps,
+    run,
+    segment,
+    segment_steps,
+)
 from napari_samstar.results import write_result
 from napari_samstar.runs import MaskRuns
 from napari_samstar.settings import BoostSettings, MaterialSettings, TextureSettings
 from napari_samstar.synth.films import films
+from tests.models import small_sam
 
 #: Quick, and no weights needed.
 QUICK = TextureSettings(encoders=("intensity", "physics"))
@@ -77,6 +86,33 @@ def test_a_known_number_of_materials_is_kept_to(film: tuple) -> None:
     assert ss.boost(selected(masks), micrograph, told).count == 2
 
 
+def test_fewer_materials_than_asked_for_are_told_of(rng: np.random.Generator) -> None:
+    left = np.zeros((64, 96), bool)
+    left[:, :48] = True
+    image = rng.normal(100, 5, (64, 96)) + 60 * left
+    told = BoostSettings(
+        texture=QUICK, materials=MaterialSettings(count=5, background=False), fallback=None
+    )
+    with pytest.warns(BoostWarning, match="2 of the 5 materials that were asked for"):
+        boosted = ss.boost(
+            selected([left, ~left]), ss.Micrograph(image.astype(np.float32), name="two"), told
+        )
+    assert boosted.count == 2
+    assert boosted.evidence["asked"] == 5
+
+
+def test_records_of_boosted_masks_name_their_material(film: tuple) -> None:
+    micrograph, masks, _ = film
+    given = selected(masks[:1])
+    assert "material" not in given.masks()[0]
+    boosted = ss.boost(given, micrograph, BoostSettings(texture=QUICK))
+    records = boosted.masks()
+    assert [record["material"] for record in records] == boosted.material.tolist()
+    assert all(type(record["material"]) is int for record in records)
+    added = [np.isnan(record["predicted_iou"]) for record in records]
+    assert added == (boosted.rows == -1).tolist()
+
+
 def test_boosting_twice_changes_nothing(film: tuple) -> None:
     micrograph, masks, _ = film
     settings = BoostSettings(texture=QUICK)
@@ -116,6 +152,102 @@ def test_nothing_to_boost() -> None:
     assert len(ss.boost(selected([]), micrograph, BoostSettings(texture=QUICK))) == 1
     with pytest.raises(ss.SamStarError, match="belong together"):
         ss.boost(selected([]), ss.Micrograph(np.zeros((32, 64), np.float32)))
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 50), (50, 1), (3, 5), (8, 300), (11, 40), (12, 40)])
+def test_images_too_small_for_texture_are_one_material(
+    shape: tuple[int, int], rng: np.random.Generator
+) -> None:
+    masks = [np.zeros(shape, bool) for _ in range(min(2, max(shape)))]
+    long = int(np.argmax(shape))
+    for k, mask in enumerate(masks):
+        half = shape[long] // 2
+        np.moveaxis(mask, long, 0)[half * k : half * (k + 1) or None] = True
+    micrograph = ss.Micrograph(rng.normal(100, 20, shape).astype(np.float32))
+    boosted = ss.boost(selected(masks), micrograph)
+    assert boosted.count == 1
+    if min(shape) < 12:
+        assert len(boosted) == len(masks)
+        assert (boosted.material == 1).all()
+
+
+@pytest.fixture
+def dots(rng: np.random.Generator) -> ss.Micrograph:
+    """Six bright dots."""
+    y, x = np.mgrid[:96, :96]
+    image = rng.normal(50, 5, (96, 96))
+    for cy, cx in [(20, 20), (20, 50), (20, 78), (65, 20), (65, 50), (65, 78)]:
+        image[np.hypot(y - cy, x - cx) < 9] += 100
+    return ss.Micrograph(image.astype(np.float32), name="dots")
+
+
+def boosting(**texture: object) -> ss.RunSettings:
+    settings = BoostSettings(
+        texture=TextureSettings.model_validate(texture), tiny_percent=0, fallback=None
+    )
+    return ss.RunSettings(search=None, boost=settings)
+
+
+def test_masks_outlive_a_booster_that_fails(dots: ss.Micrograph, tmp_path: Path) -> None:
+    alone = segment(dots, settings=ss.RunSettings(search=None, boost=None))
+    wrong = tmp_path / "wrong.safetensors"
+    wrong.write_bytes(b"no weights")
+    told: list[ss.Progress] = []
+    steps = segment_steps(dots, settings=boosting(encoders="fenet", fenet=str(wrong)))
+    with pytest.warns(BoostWarning, match="in 'dots', and the masks stay .* cannot be read as"):
+        result = run(steps, told.append)
+    assert any("the masks stay as they were selected" in event.message for event in told)
+    np.testing.assert_array_equal(result.segmentation.labels, alone.segmentation.labels)
+    assert len(result.table) == len(alone.table) >= 6
+    assert result.segmentation.materials is None
+    assert result.recipe.boost is None
+
+
+def test_masks_outlive_what_nobody_foresaw(
+    dots: ss.Micrograph, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object) -> None:
+        raise np.linalg.LinAlgError("SVD did not converge")
+
+    monkeypatch.setattr("napari_samstar.booster.removal.removal", broken)
+    with pytest.warns(BoostWarning, match="unexpected .*SVD did not converge"):
+        result = segment(dots, settings=boosting(encoders="physics"))
+    assert len(result.table) >= 6
+    assert "SVD did not converge" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("texture", "reason"),
+    [
+        ({"encoders": "sam"}, "needs a SAM model"),
+        ({"encoders": "physics,fenet"}, "give a checkpoint file"),
+        ({"encoders": "fenet", "fenet": "/not/there.pth"}, "no file /not/there.pth"),
+    ],
+)
+def test_encoders_that_cannot_work_are_refused_before_anything_else(
+    dots: ss.Micrograph, texture: dict[str, str], reason: str
+) -> None:
+    with pytest.raises(ss.SamStarError, match=reason):
+        next(segment_steps(dots, settings=boosting(**texture)))
+
+
+def test_the_embedding_of_the_network_that_served_tells_textures(
+    dots: ss.Micrograph, tmp_path: Path
+) -> None:
+    settings = boosting(encoders="sam").model_copy(
+        update={"decode": ss.DecodeSettings(points_per_side=4)}
+    )
+    store = Store(tmp_path / "store")
+    result = segment(dots, small_sam(), settings=settings, store=store)
+    assert isinstance(result.selection, Boosted)
+    assert result.selection.count >= 1
+    assert result.recipe.boost == settings.boost
+
+
+def test_encoders_may_be_typed_as_words() -> None:
+    assert TextureSettings.model_validate({"encoders": "sam"}).encoders == ("sam",)
+    several = TextureSettings.model_validate({"encoders": "intensity, physics"})
+    assert several.encoders == ("intensity", "physics")
 
 
 def test_particles_stay_what_they_were(tmp_path: Path) -> None:

@@ -267,10 +267,12 @@ class Selection:
         -------
         list of dict
             ``segmentation`` (H, W) bool, ``area`` px, ``bbox`` and ``crop_box`` as x, y, width,
-            height, ``predicted_iou``, ``stability_score``, ``point_coords``.
+            height, ``predicted_iou``, ``stability_score``, ``point_coords``. Once boosted also
+            ``material``, from 1, or 0 where it is uncertain. ``predicted_iou`` is NaN of masks that
+            no network made: classical regions, and those that the booster added.
         """
         areas = self.runs.areas()
-        return [
+        records: list[dict[str, Any]] = [
             {
                 "segmentation": self.runs.dense(i),
                 "area": int(areas[i]),
@@ -282,6 +284,10 @@ class Selection:
             }
             for i in range(len(self))
         ]
+        if self.material is not None:
+            for record, material in zip(records, self.material.tolist(), strict=True):
+                record["material"] = material
+        return records
 
     def labels(self) -> NDArray[np.int32]:
         """Label image (H, W): mask i as i + 1, smaller masks on top of larger, 0 elsewhere."""

@@ -107,8 +107,13 @@ def test_the_side_follows_the_lattice(period: float, rng: np.random.Generator) -
     crystal = Texture("crystal", 0.5, 0.1, period, 0.3, SQUARE)
     image = paint(rng, (256, 384), crystal) + rng.normal(0, 0.1, (256, 384)).astype(np.float32)
     assert lattice_period(image) == pytest.approx(period, rel=0.08)
-    loose = CropSettings(smallest_side=8, largest_side=500)
+    loose = CropSettings(smallest_side=12, largest_side=500)
     assert crop_side(image, loose) == pytest.approx(4.5 * period, rel=0.08)
+
+
+def test_a_side_that_shows_no_texture_is_refused() -> None:
+    with pytest.raises(ValueError, match="A crop of 8 px shows no texture: give 12 px or more"):
+        CropSettings(side=8)
 
 
 def test_the_side_without_a_lattice_follows_the_pixel_size_or_the_default(

@@ -23,6 +23,7 @@ from napari_samstar.runs import MaskRuns
 from napari_samstar.settings import BoostSettings, MaterialSettings
 from napari_samstar.synth.lattices import LATTICES
 from napari_samstar.synth.textures import Texture, paint
+from napari_samstar.types import SamStarError
 
 #: Quick, and no weights needed.
 ENCODERS = [IntensityEncoder(), PhysicsEncoder()]
@@ -62,6 +63,15 @@ def test_repeated_layers_are_one_material(rng: np.random.Generator) -> None:
     assert (found.margin > 0.5).all()
     assert found.evidence["silhouette"] > 0.5
     assert found.evidence["stability"] > 0.9
+
+
+def test_pixels_that_are_not_finite_are_filled(rng: np.random.Generator) -> None:
+    image, runs = stacked(rng, (SALT, 70), (GLASS, 80), (SALT, 90))
+    image[30, 40] = np.nan
+    image[100, 10] = np.inf
+    assert boosted(image, runs).labels.tolist() == [1, 2, 1]
+    with pytest.raises(SamStarError, match="The image holds no finite number"):
+        boosted(np.full_like(image, np.nan), runs)
 
 
 def test_one_texture_in_pieces_stays_one_material(rng: np.random.Generator) -> None:

@@ -23,7 +23,13 @@ from napari_samstar.session.materials import (
     one_material,
 )
 from napari_samstar.session.tools import NO_MODEL, Tools
-from napari_samstar.settings import BoostSettings, MaterialSettings, Prior, SearchSettings
+from napari_samstar.settings import (
+    BoostSettings,
+    MaterialSettings,
+    Prior,
+    SearchSettings,
+    TextureSettings,
+)
 from napari_samstar.types import SamStarError
 
 
@@ -84,6 +90,16 @@ def test_what_looks_the_same_is_one_material_and_the_outlines_stay(image: OpenIm
     assert [row.confidence for row in material_rows(image.state)] == [r.confidence for r in rows]
     found.undo()
     assert material_rows(image.state) == [], "all of it is one step"
+
+
+def test_sorting_says_which_encoder_lacks_what(image: OpenImage) -> None:
+    boost = image.state.settings.boost
+    assert boost is not None
+    for encoders, reason in (("sam", "needs a SAM model"), ("fenet", "give a checkpoint file")):
+        texture = TextureSettings.model_validate({"encoders": encoders})
+        image.set_settings(boost=boost.model_copy(update={"texture": texture}))
+        with pytest.raises(SamStarError, match=reason):
+            run(image.sort_steps())
 
 
 def test_a_few_examples_show_the_materials_of_the_others(image: OpenImage) -> None:

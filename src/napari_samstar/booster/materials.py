@@ -24,6 +24,7 @@ from napari_samstar.booster.study import Study, lead
 from napari_samstar.booster.texture import TextureEncoder, texture_encoders
 from napari_samstar.runs import MaskRuns
 from napari_samstar.settings import BoostSettings, MaterialSettings
+from napari_samstar.settings.boosting import LEAST_SIDE
 from napari_samstar.types import Progress
 
 __all__ = ["Materials", "find_materials", "materials_steps"]
@@ -51,7 +52,8 @@ class Materials:
     runner_up : int
         Number of materials that was nearly chosen; `count` where nothing came near.
     evidence : mapping
-        What the choice rests on: crop side, heights of the tree's merges, silhouette, stability.
+        What the choice rests on: crop ``side``, the number that was ``asked`` for or None, heights
+        of the tree's merges, silhouette, stability.
     """
 
     labels: NDArray[np.int32]
@@ -72,10 +74,13 @@ def find_materials(
 ) -> Materials:
     """Find the material of every mask by its texture.
 
+    In an image less than 12 px high or wide no texture shows: all masks count as one material.
+
     Parameters
     ----------
     image : (H, W) array
-        Intensities.
+        Intensities. NaN and minus infinity count as the finite minimum, plus infinity as the
+        finite maximum.
     runs : MaskRuns
         K masks, best without overlaps.
     settings : BoostSettings, optional
@@ -88,7 +93,7 @@ def find_materials(
     Raises
     ------
     SamStarError
-        If an encoder lacks what it needs.
+        If an encoder lacks what it needs, or no pixel is finite.
     """
     steps = materials_steps(image, runs, settings, encoders, pixel_nm)
     while True:
@@ -111,8 +116,10 @@ def materials_steps(
     if encoders is None:
         encoders = texture_encoders(settings.texture)
     yield Progress("materials", 0, 1, "cutting crops")
-    image = in_gray_levels(image)
+    image = in_gray_levels(_finite(image))
     side = crop_side(image, settings.crops, pixel_nm)
+    if side < LEAST_SIDE:  # too small an image: nothing tells its masks apart
+        return _one_material(runs, side, settings.materials)
     if settings.crops.side == 0:
         side = fitting_side(runs, side, settings.crops)
     crops = cut_crops(image, runs, settings.crops, side)
@@ -125,7 +132,7 @@ def materials_steps(
         full, doubt = leveled(full, runs.shape, areas)
     labels = np.full(len(runs), _NONE, np.int64)
     confidence, margin = np.zeros(len(runs)), np.zeros(len(runs))
-    facts: dict[str, Any] = {"side": side}
+    facts: dict[str, Any] = {"side": side, "asked": chosen.count}
     strong = _evident(full, areas, chosen)
     if strong.size:
         known = full.take(np.isin(full.mask, strong))
@@ -147,6 +154,21 @@ def materials_steps(
     else:  # nothing speaks for more than one
         labels[np.unique(full.mask)] = 0
     return _finished(labels, confidence, margin, empty, areas, chosen, facts)
+
+
+def _finite(image: NDArray[np.generic]) -> NDArray[np.generic]:
+    if np.isfinite(np.asarray(image, np.float32)).all():
+        return image
+    from napari_samstar.io.array import micrograph_from_array
+
+    return micrograph_from_array(image, name="The image").data  # filled as when it is read
+
+
+def _one_material(runs: MaskRuns, side: int, chosen: MaterialSettings) -> Materials:
+    labels = (runs.areas() > 0).astype(np.int32)
+    none, count = np.zeros(len(runs), np.float32), int(labels.max(initial=0))
+    facts = {"side": side, "asked": chosen.count}
+    return Materials(labels, none, none, count, runner_up=count, evidence=facts)
 
 
 def _evident(crops: Crops, areas: NDArray[np.int64], chosen: MaterialSettings) -> NDArray[np.intp]:

@@ -17,7 +17,10 @@ is judged as the limit says. A *child* lies in another mask, its parent, by more
     1. duplicates go first: of any two the one of higher score stays, then the larger one;
     2. a parent is dissolved where those of its children that stay cover most of it, each pixel
        counted once, details left out;
-    3. a detail goes only where a parent of it stays.
+    3. a detail goes only where a parent of it stays, and dissolves nothing then.
+
+    Where the last two run in a circle (a whole of parts, each with a core that is a detail of the
+    whole), all that is only parts is dissolved: the cores stay.
 
     What is kept does not depend on the order of the masks, holds no two that these rules would set
     against each other, and is never empty. What dissolved parents leave uncovered is handed back

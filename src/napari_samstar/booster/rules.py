@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Collection, Sequence
 from enum import StrEnum
+from itertools import count
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +14,8 @@ from napari_samstar.booster.containment import MaskSpans, Pairs, nested_pairs
 from napari_samstar.settings import BoostSettings
 
 __all__ = ["Fate", "literal_rules", "robust_rules"]
+
+_TURNS = 8  # after which the rules are taken to contradict each other
 
 
 class Fate(StrEnum):
@@ -127,8 +131,21 @@ def robust_rules(
     _drop_duplicates(masks, scores, pairs.where(alike), fates, because)
     nested = pairs.where(~alike & (100 * shared > settings.child_percent * areas[small]))
     detail = 100 * nested.shared < settings.tiny_percent * areas[nested.large]
-    _dissolve_parents(masks, nested.where(~detail), fates, settings.compound_percent)
-    _drop_details(nested.where(detail), fates, because)
+    details, parts = nested.where(detail), _Parts(masks, nested.where(~detail), settings)
+    dissolved: frozenset[int] = frozenset()
+    for turn in count():
+        # a detail that goes dissolves nothing, and nothing is a detail of what is dissolved
+        gone = _details(details, fates, dissolved)
+        found = parts.dissolve(fates, gone.keys())
+        if turn >= _TURNS:  # in a circle: what is only parts, and parts of parts, goes altogether
+            found |= dissolved
+        if found == dissolved:
+            break
+        dissolved = found
+    for i in dissolved:
+        fates[i] = Fate.COMPOUND
+    for i, parent in gone.items():
+        fates[i], because[i] = Fate.TINY, parent
     return fates, because
 
 
@@ -163,33 +180,57 @@ def _drop_duplicates(
                     fates[j], because[j] = Fate.DUPLICATE, i
 
 
-def _dissolve_parents(masks: MaskSpans, nested: Pairs, fates: list[Fate], percent: int) -> None:
-    """Smallest first, end each parent of which its children that stay cover more than `percent` %.
+class _Parts:
+    """Which masks are only their children put together, details left out."""
 
-    Children are smaller, so that their own fate as parents is settled by then.
-    """
-    children = defaultdict(list)
-    for child, parent, shared in zip(*(column.tolist() for column in nested), strict=True):
-        children[parent].append((child, shared))
-    for parent in sorted(children, key=lambda i: int(masks.areas[i])):
-        staying = [(c, shared) for c, shared in children[parent] if fates[c] is Fate.KEPT]
-        limit = percent * int(masks.areas[parent])
+    def __init__(self, masks: MaskSpans, nested: Pairs, settings: BoostSettings) -> None:
+        self._masks, self._percent = masks, settings.compound_percent
+        self._children: dict[int, list[tuple[int, int]]] = defaultdict(list)
+        for child, parent, shared in zip(*(column.tolist() for column in nested), strict=True):
+            self._children[parent].append((child, shared))
+        self._order = sorted(self._children, key=lambda i: int(masks.areas[i]))
+        self._known: dict[tuple[int, tuple[int, ...]], bool] = {}
+
+    def dissolve(self, fates: Sequence[Fate], gone: Collection[int]) -> frozenset[int]:
+        """Find, smallest first, each parent of which its children that stay cover too much.
+
+        Children are smaller, so that their own fate as parents is settled by then.
+        """
+        found: set[int] = set()
+        for parent in self._order:
+            if fates[parent] is Fate.KEPT:
+                staying = [
+                    (child, shared)
+                    for child, shared in self._children[parent]
+                    if fates[child] is Fate.KEPT and child not in found and child not in gone
+                ]
+                if self._cover(parent, staying):
+                    found.add(parent)
+        return frozenset(found)
+
+    def _cover(self, parent: int, staying: Sequence[tuple[int, int]]) -> bool:
+        limit = self._percent * int(self._masks.areas[parent])
         shares = [100 * shared for _, shared in staying]
-        if fates[parent] is not Fate.KEPT or sum(shares) <= limit:
-            continue
-        if (
-            max(shares) > limit
-            or 100 * (masks[parent] & masks.together(c for c, _ in staying)).area > limit
-        ):
-            fates[parent] = Fate.COMPOUND
+        if sum(shares) <= limit:
+            return False
+        if max(shares) > limit:
+            return True
+        key = parent, tuple(child for child, _ in staying)
+        if key not in self._known:
+            joined = self._masks[parent] & self._masks.together(key[1])
+            self._known[key] = 100 * joined.area > limit
+        return self._known[key]
 
 
-def _drop_details(details: Pairs, fates: list[Fate], because: NDArray[np.int64]) -> None:
-    """Largest first, end each child that is a detail of a parent that stays.
+def _details(details: Pairs, fates: Sequence[Fate], dissolved: Collection[int]) -> dict[int, int]:
+    """Find, largest first, each child that is a detail of a parent that stays; give the parent.
 
     Parents are larger, so that their own fate as details is settled by then.
     """
-    for child, parent in zip(details.small[::-1], details.large[::-1], strict=True):
-        # a smaller parent that stays is the better reason
-        if fates[parent] is Fate.KEPT and fates[child] in (Fate.KEPT, Fate.TINY):
-            fates[child], because[child] = Fate.TINY, parent
+    found: dict[int, int] = {}
+    pairs = zip(details.small[::-1].tolist(), details.large[::-1].tolist(), strict=True)
+    for child, parent in pairs:
+        there = (fates[i] is Fate.KEPT and i not in dissolved for i in (child, parent))
+        if all(there) and parent not in found:
+            found[child] = parent  # a smaller parent that stays is the better reason
+    return found

@@ -80,7 +80,7 @@ def texture_encoders(
     embedding : Embedding or sequence of Embedding, optional
         What the image encoder made of the image: "sam" pools it.
     fenet : Path, optional
-        Checkpoint for "fenet".
+        Checkpoint for "fenet", in place of ``settings.fenet``.
 
     Raises
     ------
@@ -115,12 +115,13 @@ def texture_encoders(
         else:
             from napari_samstar.booster.fenet import FractalEncoder
 
-            if fenet is None:
+            weights = fenet or settings.fenet
+            if weights is None:
                 raise SamStarError(
                     "The texture encoder 'fenet' has no weights of its own: give a checkpoint "
                     "file, or choose 'physics' or 'bundled'."
                 )
-            net = FractalEncoder(fenet)
+            net = FractalEncoder(Path(weights))
             out.append(Turned(net) if ignore else net)
     return out
 

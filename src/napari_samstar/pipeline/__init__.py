@@ -5,7 +5,7 @@ drive, and as a plain function.
 """
 
 from napari_samstar.pipeline.agreeing import Agreement, agreement
-from napari_samstar.pipeline.boosting import Boosted, boost, boost_steps
+from napari_samstar.pipeline.boosting import Boosted, BoostWarning, boost, boost_steps
 from napari_samstar.pipeline.driving import run
 from napari_samstar.pipeline.optimizing import SelectionFront, optimize, optimize_steps
 from napari_samstar.pipeline.proposing import propose, propose_steps
@@ -14,6 +14,7 @@ from napari_samstar.pipeline.slow import SlowStage, slow_stage_steps
 
 __all__ = [
     "Agreement",
+    "BoostWarning",
     "Boosted",
     "RunResult",
     "SelectionFront",

@@ -2,23 +2,46 @@
 
 from __future__ import annotations
 
+import logging
+import warnings
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_samstar.io.preprocess import to_gray
+from napari_samstar.io.preprocess import to_gray, to_rgb
 from napari_samstar.pipeline.driving import run
 from napari_samstar.runs import MaskRuns
-from napari_samstar.settings import BoostSettings, FallbackSettings, PreprocessSettings, Prior
+from napari_samstar.settings import (
+    BoostSettings,
+    FallbackSettings,
+    PreprocessSettings,
+    Prior,
+    TextureSettings,
+)
+from napari_samstar.settings.boosting import LEAST_SIDE
 from napari_samstar.types import SOURCES, Micrograph, Progress, SamStarError, Selection
 
 if TYPE_CHECKING:
     from napari_samstar.booster.texture import TextureEncoder
+    from napari_samstar.cache import Store
 
-__all__ = ["Boosted", "boost", "boost_steps", "pixel_nm", "with_count"]
+__all__ = [
+    "BoostWarning",
+    "Boosted",
+    "boost",
+    "boost_or_keep_steps",
+    "boost_steps",
+    "check_encoders",
+    "encoders_for",
+    "pixel_nm",
+    "with_count",
+]
+
+_LOG = logging.getLogger(__name__)
 
 _NM = {"pm": 1e-3, "angstrom": 0.1, "Å": 0.1, "nm": 1.0, "um": 1e3, "µm": 1e3}
 _ROWS = ("predicted_iou", "points", "source", "crops", "rows", "score")
@@ -44,7 +67,8 @@ class Boosted(Selection):
     removed : int
         Number of given masks that are not among these.
     evidence : mapping
-        What the number of materials rests on; see `booster.materials.Materials`.
+        What the number of materials rests on, and how many were ``asked`` for; see
+        `booster.materials.Materials`.
     boost : BoostSettings or None
         The settings that made it.
     """
@@ -80,6 +104,8 @@ def boost_steps(
     """Remove ambiguous masks, give each pixel to one, and find what each is made of.
 
     Where no mask lies, regions of even texture are added, unless ``settings.fallback`` is None.
+    In an image less than 12 px high or wide no texture shows: no region is added, and all masks
+    count as one material.
 
     Parameters
     ----------
@@ -109,6 +135,11 @@ def boost_steps(
     SamStarError
         If masks and image differ in size, or an encoder lacks what it needs.
 
+    Warns
+    -----
+    BoostWarning
+        If there are fewer materials than ``settings.materials.count``.
+
     References
     ----------
     Abebe et al., "SAM-I-Am: Semantic Boosting for Zero-shot Atomic-Scale Electron Micrograph
@@ -135,7 +166,7 @@ def boost_steps(
     gray = to_gray(micrograph, preprocess)
     covered = _painted(selection.runs)
     before = selection
-    if settings.fallback is not None:
+    if settings.fallback is not None and min(gray.shape) >= LEAST_SIDE:
         regions = uncovered_regions(gray, _painted(runs), settings.fallback, settings.crops)
         rows = np.concatenate([rows, len(selection) + np.arange(len(regions))])
         runs, selection = runs + regions, _extended(selection, regions)
@@ -144,6 +175,14 @@ def boost_steps(
     apart = resolve_overlaps(runs, predicted_iou=score, stability=stability, settings=settings)
     yield Progress("boosting", 3, 4, "finding materials")
     found = yield from materials_steps(gray, apart.runs, settings, encoders, pixel_nm(micrograph))
+    asked = settings.materials.count
+    if asked is not None and 0 < found.count < asked:
+        sentence = (
+            f"{found.count} of the {asked} materials that were asked for could be found in "
+            f"'{micrograph.name}': there are too few masks that differ."
+        )
+        warnings.warn(sentence, BoostWarning, stacklevel=2)
+        yield Progress("materials", 1, 1, sentence)
     # once more, now that it is known how sure each mask is of its material
     seen = apart.rows
     last = resolve_overlaps(
@@ -166,6 +205,130 @@ def boost_steps(
         evidence={**found.evidence, "runner_up": found.runner_up},
         boost=settings,
     )
+
+
+class BoostWarning(UserWarning):
+    """The booster failed, or found fewer materials than were asked for."""
+
+
+def boost_or_keep_steps(
+    selection: Selection,
+    micrograph: Micrograph,
+    settings: BoostSettings,
+    *,
+    preprocess: PreprocessSettings,
+    view: PreprocessSettings | None = None,
+    sam: Any = None,
+    store: Store | None = None,
+) -> Generator[Progress, None, Selection]:
+    """Boost a selection; where that fails, whatever the reason, give it back as it is.
+
+    Parameters
+    ----------
+    selection, micrograph, settings, preprocess
+        As for `boost_steps`.
+    view, sam, store
+        As for `encoders_for`.
+
+    Warns
+    -----
+    BoostWarning
+        Why it failed; the last `Progress` says it, too.
+    """
+    try:
+        encoders = encoders_for(settings.texture, micrograph, view or preprocess, sam, store)
+        return (
+            yield from boost_steps(
+                selection, micrograph, settings, preprocess=preprocess, encoders=encoders
+            )
+        )
+    except SamStarError as err:
+        reason = str(err)
+    except Exception as err:  # a finished segmentation is worth more than its materials
+        _LOG.exception("The booster failed on '%s'.", micrograph.name)
+        reason = f"something unexpected happened ({type(err).__name__}: {err}); please report it."
+    sentence = (
+        f"No materials were found in '{micrograph.name}', and the masks stay as they were "
+        f"selected: {' '.join(reason.split())}"
+    )
+    warnings.warn(sentence, BoostWarning, stacklevel=2)
+    yield Progress("boosting", 4, 4, sentence)
+    return selection
+
+
+def check_encoders(settings: TextureSettings, sam: Any) -> None:
+    """See that the texture encoders have what they need, before anything long begins.
+
+    Parameters
+    ----------
+    settings : TextureSettings
+        Which encoders.
+    sam : Sam or None
+        The network that serves.
+
+    Raises
+    ------
+    SamStarError
+        If "sam" is asked for without a network, or "fenet" without a checkpoint that is there.
+    """
+    if "sam" in settings.encoders and sam is None:
+        raise SamStarError(
+            "The texture encoder 'sam' needs a SAM model, and none is chosen: choose one, or leave "
+            "'sam' out of boost.texture.encoders."
+        )
+    if "fenet" in settings.encoders:
+        if settings.fenet is None:
+            raise SamStarError(
+                "The texture encoder 'fenet' has no weights of its own: give a checkpoint file as "
+                "boost.texture.fenet, or leave 'fenet' out of boost.texture.encoders."
+            )
+        if not Path(settings.fenet).is_file():
+            raise SamStarError(
+                f"There is no file {settings.fenet}: give the checkpoint of the texture encoder "
+                "'fenet' as boost.texture.fenet."
+            )
+
+
+def encoders_for(
+    settings: TextureSettings,
+    micrograph: Micrograph,
+    view: PreprocessSettings,
+    sam: Any = None,
+    store: Store | None = None,
+) -> list[TextureEncoder]:
+    """Make the texture encoders that the settings name, for one image.
+
+    Parameters
+    ----------
+    settings : TextureSettings
+        Which encoders.
+    micrograph : Micrograph
+        The image; the encoder "sam" takes what the network makes of it.
+    view : PreprocessSettings
+        What the network sees.
+    sam : Sam, optional
+        The network.
+    store : Store, optional
+        Where its embedding lies, if the image was proposed from before.
+
+    Raises
+    ------
+    SamStarError
+        If an encoder lacks what it needs; `check_encoders` tells sooner.
+    """
+    from napari_samstar.booster.texture import texture_encoders
+
+    check_encoders(settings, sam)
+    embedding = None
+    if "sam" in settings.encoders:
+        from napari_samstar.sam.base import model_hash
+        from napari_samstar.sam.embed import embed
+
+        height, width = micrograph.shape
+        frame = (0, 0, width, height)
+        rgb = to_rgb(micrograph, view)
+        embedding = embed(sam, rgb, frame, model_hash=model_hash(sam), store=store)
+    return texture_encoders(settings, embedding)
 
 
 def with_count(settings: BoostSettings, prior: Prior) -> BoostSettings:

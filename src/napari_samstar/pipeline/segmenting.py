@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from napari_samstar.cache import Store
 from napari_samstar.measurements.table import measure, with_agreement
 from napari_samstar.pipeline.agreeing import Agreement, agreement
-from napari_samstar.pipeline.boosting import boost_steps, with_count
+from napari_samstar.pipeline.boosting import boost_or_keep_steps, check_encoders, with_count
 from napari_samstar.pipeline.driving import run
 from napari_samstar.pipeline.optimizing import (
     Event,
@@ -131,12 +131,19 @@ def segment_steps(
     Raises
     ------
     SamStarError
-        If the prior is in physical units and the pixel size is unknown, or an importance is that
-        of nothing which the search goes by.
+        If the prior is in physical units and the pixel size is unknown, an importance is that of
+        nothing which the search goes by, or a texture encoder lacks what it needs.
+
+    Warns
+    -----
+    BoostWarning
+        If the booster failed; the masks are as they were selected then.
     """
     settings = settings or RunSettings()
     prior = prior_in_pixels(settings.prior, micrograph)
     rewards = _rewards_to_search(settings, micrograph)
+    if settings.boost is not None:
+        check_encoders(settings.boost.texture, sam)
     made = proposals
     searches = journal_folder(store)
     if store is None and settings.search is not None and settings.search.slow_seconds:
@@ -178,7 +185,7 @@ def segment_steps(
         for journal in journals(front.journal):  # what is complete needs no way back
             journal.unlink(missing_ok=True)
         chosen, made = front.settings(candidate), front.proposals(candidate)
-    return (yield from _finished(made, micrograph, sam, settings, chosen, front, candidate))
+    return (yield from _finished(made, micrograph, sam, settings, chosen, front, candidate, store))
 
 
 def candidate_steps(
@@ -202,6 +209,8 @@ def candidate_steps(
     candidate : Candidate
         One of it.
     """
+    if settings.boost is not None:
+        check_encoders(settings.boost.texture, sam)
     made, chosen = front.proposals(candidate), front.settings(candidate)
     importances = {k: v for k, v in settings.importances if k in front.objectives}
     repeats = settings.search is not None and bool(front.finished)
@@ -218,16 +227,26 @@ def _finished(
     chosen: SelectSettings,
     front: SelectionFront | None,
     candidate: Candidate | None,
+    store: Store | None = None,
 ) -> Generator[Progress, None, RunResult]:
     yield Progress("selecting", 0, 1)
     selection = select(made, chosen)
     materials = None
     if settings.boost is not None:
         boosting = with_count(settings.boost, prior_in_pixels(settings.prior, micrograph))
-        selection = yield from boost_steps(
-            selection, micrograph, boosting, preprocess=settings.preprocess
+        selection = yield from boost_or_keep_steps(
+            selection,
+            micrograph,
+            boosting,
+            preprocess=settings.preprocess,
+            view=settings.view,
+            sam=sam,
+            store=store,
         )
-        materials = selection.materials()
+        if selection.material is None:  # it failed: the recipe repeats what is delivered
+            settings = settings.model_copy(update={"boost": None})
+        else:
+            materials = selection.materials()
     labels = selection.labels()
     yield Progress("measuring", 0, 1)
     recipe = _recipe(micrograph, sam, settings, front, candidate)

@@ -334,7 +334,7 @@ class OpenImage:
 
     def sort_steps(self) -> Command:
         """Find the materials of the objects as they are; returns `edit` and `sureness`."""
-        return material_steps.sort(self.state)
+        return material_steps.sort(self.state, self.tools)
 
     def sort_like_steps(self) -> Command:
         """Find them as the objects show whose material a person said; returns the same."""

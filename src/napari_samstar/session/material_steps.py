@@ -14,6 +14,7 @@ from napari_samstar.session import searching, steps
 from napari_samstar.session.materials import examples, sureness
 from napari_samstar.session.tools import Tools, import_engine
 from napari_samstar.settings import BoostSettings
+from napari_samstar.settings.boosting import LEAST_SIDE
 from napari_samstar.types import Progress, SamStarError
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def boost(state: ImageState, tools: Tools) -> _Changes:
     return steps.segment(replace(state, settings=quick), tools)
 
 
-def sort(state: ImageState) -> _Changes:
+def sort(state: ImageState, tools: Tools) -> _Changes:
     """Find the materials of the present objects by their texture; their outlines stay.
 
     Returns `edit`, to be done as a correction, and `sureness`.
@@ -49,9 +50,15 @@ def sort(state: ImageState) -> _Changes:
         yield Progress("reading", 0, 1)
         import_engine()
         from napari_samstar.booster.materials import materials_steps
+        from napari_samstar.pipeline.boosting import encoders_for
 
         gray, runs, ids, settings, pixel_nm = _inputs(state, labels)
-        found = yield from materials_steps(gray, runs, settings, None, pixel_nm)
+        texture, sam = settings.texture, None
+        if "sam" in texture.encoders:
+            sam = yield from tools.model_steps(state.model, state.device)
+        view = state.settings.view or state.settings.preprocess
+        encoders = encoders_for(texture, state.source.micrograph, view, sam, tools.store)
+        found = yield from materials_steps(gray, runs, settings, encoders, pixel_nm)
         return _changes(found, ids)
 
     return work()
@@ -73,13 +80,23 @@ def sort_like(state: ImageState) -> _Changes:
         import_engine()
         from napari_samstar.booster.crops import crop_side, cut_crops, fitting_side
         from napari_samstar.booster.supervised import classify_masks, few_shot
-        from napari_samstar.booster.texture import texture_encoders
+        from napari_samstar.pipeline.boosting import encoders_for
 
         gray, runs, ids, settings, pixel_nm = _inputs(state, labels)
+        if "sam" in settings.texture.encoders:
+            raise SamStarError(
+                "The texture encoder 'sam' cannot learn from examples: leave it out of "
+                "boost.texture.encoders."
+            )
         side = settings.crops.side
         if not side:
             side = crop_side(gray, settings.crops, pixel_nm)
             side = fitting_side(runs, side, settings.crops)
+        if side < LEAST_SIDE:
+            raise SamStarError(
+                f"The image is only {min(gray.shape)} px across, too little to show a texture: "
+                f"it takes {LEAST_SIDE} px at least."
+            )
         fixed = settings.model_copy(
             update={"crops": settings.crops.model_copy(update={"side": side})}
         )
@@ -89,7 +106,8 @@ def sort_like(state: ImageState) -> _Changes:
         names = [f"{shown[int(ids[marked[k]])]:09d}" for k in crops.mask]
         if len(set(names)) < 2:
             raise SamStarError("The examples are too small to show a texture: click larger ones.")
-        learned = few_shot(crops.pixels, names, texture_encoders(fixed.texture))
+        encoders = encoders_for(fixed.texture, state.source.micrograph, state.settings.preprocess)
+        learned = few_shot(crops.pixels, names, encoders)
         yield Progress("looking at the others", 0, 1)
         found = classify_masks(gray, runs, learned, fixed, pixel_nm)
         number = np.array([0, *map(int, learned.names)], np.int32)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from napari_samstar.settings.base import Fraction, Settings
 
 __all__ = [
+    "LEAST_SIDE",
     "BoostSettings",
     "CropSettings",
     "FallbackSettings",
@@ -16,16 +17,30 @@ __all__ = [
     "TextureSettings",
 ]
 
+#: Crops smaller than this show no texture, px.
+LEAST_SIDE = 12
+
 
 class CropSettings(Settings):
     """Which crops stand for a mask's texture."""
 
-    side: int = Field(0, ge=0, le=1024, description="Side, px; 0 follows the lattice.")
-    default_side: int = Field(60, ge=8, le=1024, description="Side where no lattice shows, px.")
-    smallest_side: int = Field(40, ge=8, le=1024, description="Least side by a lattice, px.")
-    largest_side: int = Field(128, ge=8, le=1024, description="Largest side by a lattice, px.")
+    side: int = Field(
+        0, ge=0, le=1024, description=f"Side, px, {LEAST_SIDE} or more; 0 follows the lattice."
+    )
+    default_side: int = Field(
+        60, ge=LEAST_SIDE, le=1024, description="Side where no lattice shows, px."
+    )
+    smallest_side: int = Field(
+        40, ge=LEAST_SIDE, le=1024, description="Least side by a lattice, px."
+    )
+    largest_side: int = Field(
+        128, ge=LEAST_SIDE, le=1024, description="Largest side by a lattice, px."
+    )
     least_side: int = Field(
-        24, ge=8, le=1024, description="Least side that masks too small for others may ask for, px."
+        24,
+        ge=LEAST_SIDE,
+        le=1024,
+        description="Least side that masks too small for others may ask for, px.",
     )
     periods: float = Field(
         4.5, ge=1.0, le=20.0, description="Periods of the strongest lattice in a crop."
@@ -45,6 +60,16 @@ class CropSettings(Settings):
     )
     seed: int = Field(0, ge=0, le=2**32 - 1, description="Seeds the choice of places.")
 
+    @field_validator("side")
+    @classmethod
+    def _shows_texture(cls, side: int) -> int:
+        if 0 < side < LEAST_SIDE:
+            raise ValueError(
+                f"A crop of {side} px shows no texture: give {LEAST_SIDE} px or more, or 0 to "
+                "follow the lattice"
+            )
+        return side
+
 
 class TextureSettings(Settings):
     """How crops become vectors."""
@@ -57,7 +82,14 @@ class TextureSettings(Settings):
     rotation: Literal["ignore", "keep"] = Field(
         "ignore", description="Whether the same texture, turned, is the same material."
     )
+    fenet: str | None = Field(None, description="Path of the checkpoint for the encoder fenet.")
     dimensions: int = Field(24, ge=1, le=1024, description="Principal components kept.")
+
+    @field_validator("encoders", mode="before")
+    @classmethod
+    def _one_or_more(cls, given: object) -> object:
+        # one name, or several with commas, as one types them
+        return tuple(part.strip() for part in given.split(",")) if isinstance(given, str) else given
 
 
 class MaterialSettings(Settings):
