@@ -93,6 +93,20 @@ def test_an_interrupted_run_ends_as_the_whole_one(tmp_path):
         train(QUICK.model_copy(update={"seed": 7}), tmp_path / "parts", resume=True)
 
 
+def test_a_run_is_resumed_without_naming_its_start_again_and_not_with_another(tmp_path):
+    first, second = (
+        train(QUICK.model_copy(update={"steps": 1, "seed": seed}), tmp_path / str(seed))
+        for seed in (1, 2)
+    )
+    short = QUICK.model_copy(update={"steps": 2})
+    train(short, tmp_path / "run", start=first)
+    steps = []
+    train(QUICK, tmp_path / "run", lambda p: steps.append(p.done), resume=True)
+    assert steps == [3]
+    with pytest.raises(SamStarError, match="begun with other weights"):
+        train(QUICK, tmp_path / "run", resume=True, start=second)
+
+
 @pytest.mark.slow
 def test_two_processes_share_the_steps(tmp_path):
     settings = QUICK.model_copy(update={"workers": 2, "steps": 2, "pixels": 4 * 64 * 64})

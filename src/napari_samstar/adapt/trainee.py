@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from scipy.stats import spearmanr
 from segment_anything.modeling import Sam
 from torch import Tensor, nn
@@ -15,6 +18,7 @@ from napari_samstar.sam.samstar_tiny import build_samstar_tiny
 from napari_samstar.sam.tiny_decoder import Decoded, TinyDecoder
 from napari_samstar.sam.tiny_encoder import LEVELS, Maps
 from napari_samstar.settings import TrainTinySettings
+from napari_samstar.types import SamStarError
 
 __all__ = ["MEASURED", "Trainee", "evaluate", "measured", "step_loss"]
 
@@ -31,6 +35,23 @@ class Trainee(nn.Module):
         super().__init__()
         self.sam: Sam = build_samstar_tiny()
         self.dense = nn.Conv2d(LEVELS[0][1], 2, 1)
+
+    def begin_with(self, path: Path) -> None:
+        """Take the weights of a `samstar-tiny`.
+
+        Raises
+        ------
+        SamStarError
+            If the file cannot be read or holds another network.
+        """
+        try:
+            kept = {name: value.float() for name, value in load_file(path).items()}
+            self.sam.load_state_dict(kept)
+        except (OSError, SafetensorError, RuntimeError) as err:
+            raise SamStarError(
+                f"{path} does not hold the weights of a samstar-tiny: give a safetensors file that "
+                "samstar train-tiny or samstar distil has written."
+            ) from err
 
     def maps(self, images: Tensor) -> Maps:
         """Encode (B, 3, S, S) uint8 images."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_samstar.cli.errors import OK
+from napari_samstar.cli.training import training_bar
 
 __all__ = ["add_parser"]
 
@@ -36,13 +37,11 @@ def add_parser(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Ask the teacher, train, and say how much nearer the student has come."""
-    from tqdm import tqdm
-
     from napari_samstar.cli.progress import drain
     from napari_samstar.pipeline.distilling import agreement, learn, lessons_steps
     from napari_samstar.sam.zoo import load_model
     from napari_samstar.settings import DecodeSettings, TrainTinySettings
-    from napari_samstar.types import Progress, SamStarError
+    from napari_samstar.types import SamStarError
 
     images = Path(args.images)
     if not images.is_dir():
@@ -62,12 +61,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"Left out: {sentence}")
     start = None if args.start is None else Path(args.start)
     before = agreement(lessons, settings, start)
-    with tqdm(total=settings.steps, desc="training", disable=True if args.quiet else None) as bar:
-
-        def show(progress: Progress) -> None:
-            bar.set_postfix_str(progress.message, refresh=False)
-            bar.update(progress.done - bar.n)
-
+    with training_bar(settings.steps, quiet=args.quiet) as show:
         path = learn(lessons, settings, out, start, show)
     after = agreement(lessons, settings, path)
     told = {"one_click": "one click", "best_of_three": "best of three", "box": "one box"}

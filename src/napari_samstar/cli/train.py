@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_samstar.cli.errors import OK
+from napari_samstar.cli.training import training_bar
 
 __all__ = ["add_parser"]
 
@@ -32,20 +33,12 @@ def add_parser(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train, and print where the weights are."""
-    from tqdm import tqdm
-
     from napari_samstar.adapt.train_tiny import train
     from napari_samstar.settings import TrainTinySettings
-    from napari_samstar.types import Progress
 
     given = {name: getattr(args, name) for name in ("device", "steps", "seed", "learning_rate")}
     settings = TrainTinySettings(**{k: v for k, v in given.items() if v is not None})
-    with tqdm(total=settings.steps, desc="training", disable=True if args.quiet else None) as bar:
-
-        def show(progress: Progress) -> None:
-            bar.set_postfix_str(progress.message, refresh=False)
-            bar.update(progress.done - bar.n)
-
+    with training_bar(settings.steps, quiet=args.quiet) as show:
         scenes = Path(args.scenes) if args.scenes else None
         start = Path(args.start) if args.start else None
         print(train(settings, Path(args.out), show, args.resume, scenes, start))
