@@ -22,6 +22,7 @@ from napari_samstar.adapt.team import Team
 from napari_samstar.adapt.tiny_data import Batch, make_batch
 from napari_samstar.adapt.trainee import MEASURED, Trainee, evaluate, step_loss
 from napari_samstar.cache import content_key
+from napari_samstar.sam.device import choose_device
 from napari_samstar.settings import TrainTinySettings
 from napari_samstar.types import Progress, SamStarError
 
@@ -92,14 +93,15 @@ def train(
     Raises
     ------
     SamStarError
-        If the checkpoint belongs to other settings, lessons or start weights, the start weights
-        cannot be read, or the loss is no number any more.
+        If the device cannot be used, the checkpoint belongs to other settings, lessons or start
+        weights, the start weights cannot be read, or the loss is no number any more.
     """
+    device = choose_device(settings.device)
+    workers = settings.workers if device.type == "cpu" else 1
+    settings = settings.model_copy(update={"device": str(device), "workers": workers})
     out.mkdir(parents=True, exist_ok=True)
     folder = out / "scenes" if scenes is None else scenes
     folder.mkdir(parents=True, exist_ok=True)
-    if settings.device != "cpu":
-        settings = settings.model_copy(update={"workers": 1})
     job = _Job(settings, out, folder, start, resume, _origin(start, lessons))
     if resume and job.checkpoint.exists():
         state = _read(job)

@@ -30,7 +30,7 @@ def add_parser(commands: Any) -> None:
         "--learning-rate", type=float, default=5e-4, metavar="X", help="of the optimizer (0.0005)"
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="for crops and prompts")
-    parser.add_argument("--device", metavar="NAME", help="of the training: cpu, cuda or mps")
+    parser.add_argument("--device", metavar="NAME", help="of the training: auto, cpu, cuda, mps")
     parser.add_argument("--quiet", action="store_true", help="show no progress")
     parser.set_defaults(function=run)
 
@@ -39,6 +39,7 @@ def run(args: argparse.Namespace) -> int:
     """Ask the teacher, train, and say how much nearer the student has come."""
     from napari_samstar.cli.progress import drain
     from napari_samstar.pipeline.distilling import agreement, learn, lessons_steps
+    from napari_samstar.sam.device import choose_device
     from napari_samstar.sam.zoo import load_model
     from napari_samstar.settings import DecodeSettings, TrainTinySettings
     from napari_samstar.types import SamStarError
@@ -49,6 +50,7 @@ def run(args: argparse.Namespace) -> int:
     paths = sorted(p for p in images.iterdir() if p.is_file() and not p.name.startswith("."))
     given = {k: getattr(args, k) for k in ("steps", "seed", "learning_rate", "device")}
     settings = TrainTinySettings(**{k: v for k, v in given.items() if v is not None})
+    choose_device(settings.device)  # before the teacher has worked for hours
     grid = {} if args.points_per_side is None else {"points_per_side": args.points_per_side}
     out = Path(args.out)
     lessons = drain(

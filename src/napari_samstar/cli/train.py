@@ -24,7 +24,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--scenes", metavar="DIR", help="keeps the generated scenes (OUT/scenes)")
     parser.add_argument("--start", metavar="FILE", help="weights to begin with (random ones)")
     parser.add_argument("--learning-rate", type=float, metavar="X", help="of the optimizer")
-    parser.add_argument("--device", metavar="NAME", help="cpu, cuda or mps")
+    parser.add_argument("--device", metavar="NAME", help="auto, cpu, cuda or mps (cpu)")
     parser.add_argument("--steps", type=int, metavar="N", help="training steps")
     parser.add_argument("--seed", type=int, metavar="N", help="for scenes and weights")
     parser.add_argument("--quiet", action="store_true", help="show no progress")
