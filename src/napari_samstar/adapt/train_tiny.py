@@ -6,8 +6,8 @@ import copy
 import csv
 import os
 import pickle
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,8 @@ from safetensors.torch import save_file
 from segment_anything.modeling import Sam
 from torch import nn
 
+from napari_samstar.adapt.batches import batches
 from napari_samstar.adapt.team import Team
-from napari_samstar.adapt.tiny_data import Batch, make_batch
 from napari_samstar.adapt.trainee import MEASURED, Trainee, evaluate, step_loss
 from napari_samstar.cache import content_key
 from napari_samstar.sam.device import choose_device
@@ -156,39 +156,41 @@ def _run(team: Team, job: _Job, progress: Callable[[Progress], None] | None) -> 
     elif team.rank == 0:
         (job.out / "curve.csv").unlink(missing_ok=True)
     losses: list[float] = []
-    for step, batch in _batches(first, settings, job.folder, team.rank):
-        late = step >= settings.steps * (1 - settings.frozen)
-        model.train()
-        if late:  # crops are few and large from now on: their statistics would be noise
-            model.sam.image_encoder.eval()
-        for group in optimizer.param_groups:
-            group["lr"] = settings.learning_rate * _schedule(step, settings)
-        loss = step_loss(model, batch, step, settings, team.rank)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        team.share(model)
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        if team.rank > 0:
-            continue
-        _follow(average, model, min(settings.average, (1 + step) / (10 + step)))
-        value = float(loss.detach())
-        losses.append(value)
-        if not np.isfinite(value):
-            raise SamStarError(
-                f"Training diverged at step {step}: lower the learning rate and resume from "
-                f"{job.out}."
-            )
-        done = step + 1
-        if done % settings.evaluate_every == 0 or done == settings.steps:
-            row = {"step": done, "loss": float(np.mean(losses)), **evaluate(average, settings)}
-            losses.clear()
-            _append(job.out / "curve.csv", row)
-        if done % settings.checkpoint_every == 0 or done == settings.steps:
-            _save(job, done, model, average, optimizer)
-            export(average.sam, job.weights)
-        if progress is not None:
-            progress(Progress("training", done, settings.steps, f"loss {value:.3f}"))
+    loaders = 0 if device.type == "cpu" else settings.loaders
+    with closing(batches(first, settings, job.folder, team.rank, loaders)) as made:
+        for step, batch in made:
+            late = step >= settings.steps * (1 - settings.frozen)
+            model.train()
+            if late:  # crops are few and large from now on: their statistics would be noise
+                model.sam.image_encoder.eval()
+            for group in optimizer.param_groups:
+                group["lr"] = settings.learning_rate * _schedule(step, settings)
+            loss = step_loss(model, batch, step, settings, team.rank)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            team.share(model)
+            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+            if team.rank > 0:
+                continue
+            _follow(average, model, min(settings.average, (1 + step) / (10 + step)))
+            value = float(loss.detach())
+            losses.append(value)
+            if not np.isfinite(value):
+                raise SamStarError(
+                    f"Training diverged at step {step}: lower the learning rate and resume from "
+                    f"{job.out}."
+                )
+            done = step + 1
+            if done % settings.evaluate_every == 0 or done == settings.steps:
+                row = {"step": done, "loss": float(np.mean(losses)), **evaluate(average, settings)}
+                losses.clear()
+                _append(job.out / "curve.csv", row)
+            if done % settings.checkpoint_every == 0 or done == settings.steps:
+                _save(job, done, model, average, optimizer)
+                export(average.sam, job.weights)
+            if progress is not None:
+                progress(Progress("training", done, settings.steps, f"loss {value:.3f}"))
 
 
 def export(sam: Sam, path: Path) -> None:
@@ -200,23 +202,6 @@ def export(sam: Sam, path: Path) -> None:
     part = path.with_suffix(f".{os.getpid()}.part")
     save_file({name: value.contiguous() for name, value in state.items()}, part)
     part.replace(path)
-
-
-def _batches(
-    first: int, settings: TrainTinySettings, folder: Path, rank: int
-) -> Iterator[tuple[int, Batch]]:
-    """Batches in order, made a few ahead in another thread."""
-    ahead = 3
-    with ThreadPoolExecutor(1) as pool:
-        waiting = [
-            pool.submit(make_batch, s, settings, folder, rank)
-            for s in range(first, min(first + ahead, settings.steps))
-        ]
-        for step in range(first, settings.steps):
-            batch = waiting.pop(0).result()
-            if step + ahead < settings.steps:
-                waiting.append(pool.submit(make_batch, step + ahead, settings, folder, rank))
-            yield step, batch
 
 
 def _schedule(step: int, settings: TrainTinySettings) -> float:

@@ -25,6 +25,9 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--start", metavar="FILE", help="weights to begin with (random ones)")
     parser.add_argument("--learning-rate", type=float, metavar="X", help="of the optimizer")
     parser.add_argument("--device", metavar="NAME", help="auto, cpu, cuda or mps (cpu)")
+    parser.add_argument(
+        "--loaders", type=int, metavar="N", help="processes that make a GPU's data (4)"
+    )
     parser.add_argument("--steps", type=int, metavar="N", help="training steps")
     parser.add_argument("--seed", type=int, metavar="N", help="for scenes and weights")
     parser.add_argument("--quiet", action="store_true", help="show no progress")
@@ -36,7 +39,8 @@ def run(args: argparse.Namespace) -> int:
     from napari_samstar.adapt.train_tiny import train
     from napari_samstar.settings import TrainTinySettings
 
-    given = {name: getattr(args, name) for name in ("device", "steps", "seed", "learning_rate")}
+    names = ("device", "loaders", "steps", "seed", "learning_rate")
+    given = {name: getattr(args, name) for name in names}
     settings = TrainTinySettings(**{k: v for k, v in given.items() if v is not None})
     with training_bar(settings.steps, quiet=args.quiet) as show:
         scenes = Path(args.scenes) if args.scenes else None
