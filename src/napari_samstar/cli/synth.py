@@ -47,7 +47,7 @@ def add_parser(commands: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Write each scene, see `_write`."""
     from napari_samstar.settings import SynthSettings
-    from napari_samstar.synth import KINDS, generate
+    from napari_samstar.synth import KINDS, MORE_KINDS, generate
 
     if args.list_settings:
         print(list_settings(SynthSettings()))
@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     if args.kind is None:
         raise SamStarError("samstar synth needs a KIND: 'list' shows all, 'mixed' draws one.")
     if args.kind == "list":
-        print("\n".join(KINDS))
+        print("\n".join((*KINDS, *MORE_KINDS)))
         return OK
     for name, least in (("count", 1), ("seed", 0), ("size", 32)):
         if getattr(args, name) < least:
