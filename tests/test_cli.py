@@ -17,9 +17,12 @@ import tifffile
 
 from napari_samstar import cli
 from napari_samstar.cli.errors import FAILED, explain
+from napari_samstar.io.labels import load_labels
 from napari_samstar.io.read import load_micrograph
 from napari_samstar.pipeline import segment
 from napari_samstar.recipe import Recipe
+from napari_samstar.runs import MaskRuns
+from napari_samstar.synth import generate
 
 ALONE = ("--model", "none", "--quiet")  # classical regions: no network, fast
 
@@ -249,8 +252,64 @@ def test_synth_writes_image_and_truth(tmp_path: Path, capsys: pytest.CaptureFixt
     assert image.shape == labels.shape == (96, 96)
     assert image.dtype == np.uint8
     assert labels.max() >= 1
+    materials = tifffile.imread(tmp_path / "nuclei_5.materials.tif")
+    assert np.array_equal(materials, generate("nuclei", (96, 96), 5).materials)
     assert cli.main(["synth", "unicorns", "--out", str(tmp_path)]) == 2
     assert "unicorns" in lines(capsys)[1][-1]
+
+
+def test_synth_writes_groups_and_whole_masks_of_objects_that_hide_each_other(
+    tmp_path: Path,
+) -> None:
+    given = ["--out", str(tmp_path), "--size", "160", "--seed", "0"]
+    assert cli.main(["synth", "wires", *given]) == 0
+    scene = generate("wires", (160, 160), 0)
+    whole = load_labels(tmp_path / "wires_0.whole.tif")
+    assert scene.overlapping is not None
+    assert isinstance(whole, MaskRuns)
+    assert not whole.differ(scene.overlapping).any()
+    assert cli.main(["synth", "powder", *given]) == 0
+    groups = tifffile.imread(tmp_path / "powder_0.groups.tif")
+    assert np.array_equal(groups, generate("powder", (160, 160), 0).groups)
+    assert not (tmp_path / "powder_0.whole.tif").exists()
+
+
+@pytest.mark.parametrize(("bits", "levels"), [(12, 4095), (16, 65535)])
+def test_synth_records_as_deep_as_the_detector(bits: int, levels: int, tmp_path: Path) -> None:
+    given = ["synth", "nuclei", "--out", str(tmp_path), "--size", "96", "--seed", "5"]
+    assert cli.main([*given, "--bits", str(bits), "--set", "jpeg=1", "--set", "overlay=0"]) == 0
+    image = tifffile.imread(tmp_path / "nuclei_5.tif")
+    assert image.dtype == np.uint16
+    assert image.max() <= levels
+    assert np.unique(image).size > 300  # more than eight bits could tell apart
+
+
+def test_synth_takes_settings_and_says_what_is_wrong_with_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ["synth", "nuclei", "--out", str(tmp_path), "--size", "96"]
+    assert cli.main([*given, "--set", "noise=0", "--set", "overlay=0", "--set", "max_blur=0"]) == 0
+    calm = tifffile.imread(tmp_path / "nuclei_0.tif").astype(float)
+    assert cli.main([*given, "--set", "noise=5", "--set", "overlay=0", "--set", "max_blur=0"]) == 0
+    noisy = tifffile.imread(tmp_path / "nuclei_0.tif").astype(float)
+    assert np.abs(np.diff(noisy)).mean() > np.abs(np.diff(calm)).mean()
+    capsys.readouterr()
+    for wrong, sentence in (
+        (["--count", "0"], "--count cannot be 0: give 1 or more."),
+        (["--seed", "-1"], "--seed cannot be -1: give 0 or more."),
+        (["--size", "8"], "--size cannot be 8: give 32 or more."),
+        (["--set", "noise=9"], "noise cannot be 9: input should be less than or equal to 5."),
+        (
+            ["--set", "noize=1"],
+            "There is no setting called noize: see samstar synth --list-settings.",
+        ),
+    ):
+        assert cli.main([*given, *wrong]) == 2
+        assert lines(capsys)[1] == [sentence]
+    assert cli.main(["synth"]) == 2
+    assert "needs a KIND" in lines(capsys)[1][-1]
+    assert cli.main(["synth", "--list-settings"]) == 0
+    assert any(line.startswith("max_blur=1.8") for line in lines(capsys)[0])
 
 
 def test_a_budget_of_0_applies_the_recipe_without_a_search(

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import csv
+from contextlib import closing
+from multiprocessing import active_children
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
+from napari_samstar.adapt.batches import batches
 from napari_samstar.adapt.tiny_data import make_batch
 from napari_samstar.adapt.tiny_losses import mask_losses, true_iou
 from napari_samstar.adapt.train_tiny import train
@@ -38,6 +41,29 @@ def test_data_follows_from_seed_and_step(tmp_path):
     assert torch.equal(once.images, again.images)
     assert torch.equal(once.targets, again.targets)
     assert not torch.equal(once.images, other.images)
+
+
+def test_processes_make_the_same_batches_and_none_is_left_behind(tmp_path):
+    settings = QUICK.model_copy(update={"steps": 40})
+    (tmp_path / "here").mkdir()
+    (tmp_path / "there").mkdir()
+    here = [make_batch(step, settings, tmp_path / "here") for step in (2, 3, 4)]
+    assert {batch.boxes is None for batch in here} == {True, False}
+
+    def learn():
+        with closing(batches(2, settings, tmp_path / "there", 0, 2)) as made:
+            for expected, (step, batch) in zip(here, made, strict=False):
+                for name, value in vars(expected).items():
+                    found = getattr(batch, name)
+                    same = found is None if value is None else torch.equal(found, value)
+                    assert same, (step, name)
+            assert len(active_children()) == 2
+            raise Stop
+
+    with pytest.raises(Stop):
+        learn()
+    assert active_children() == []
+    assert [step for step, _ in batches(37, settings, tmp_path / "here")] == [37, 38, 39]
 
 
 @pytest.mark.parametrize("step", range(8))
@@ -91,6 +117,20 @@ def test_an_interrupted_run_ends_as_the_whole_one(tmp_path):
     assert 0 < float(rows[0]["one_click"]) < 1
     with pytest.raises(SamStarError, match="other settings"):
         train(QUICK.model_copy(update={"seed": 7}), tmp_path / "parts", resume=True)
+
+
+def test_a_run_is_resumed_without_naming_its_start_again_and_not_with_another(tmp_path):
+    first, second = (
+        train(QUICK.model_copy(update={"steps": 1, "seed": seed}), tmp_path / str(seed))
+        for seed in (1, 2)
+    )
+    short = QUICK.model_copy(update={"steps": 2})
+    train(short, tmp_path / "run", start=first)
+    steps = []
+    train(QUICK, tmp_path / "run", lambda p: steps.append(p.done), resume=True)
+    assert steps == [3]
+    with pytest.raises(SamStarError, match="begun with other weights"):
+        train(QUICK, tmp_path / "run", resume=True, start=second)
 
 
 @pytest.mark.slow

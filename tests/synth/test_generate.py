@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from napari_samstar.settings import SynthSettings
-from napari_samstar.synth import KINDS, Scene, generate
+from napari_samstar.synth import KINDS, MORE_KINDS, Scene, generate
+from napari_samstar.synth.films import films
+from napari_samstar.synth.potts import potts
 from napari_samstar.synth.sheet import contact_sheet
 
 frames = st.tuples(st.integers(32, 200), st.integers(32, 200))
@@ -40,7 +42,7 @@ def assert_exact(scene: Scene, shape: tuple[int, int], min_visible: int) -> None
             assert ndimage.label(whole)[1] == 1
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [*KINDS, *MORE_KINDS])
 def test_every_kind_has_exact_truth(kind: str) -> None:
     total = 0
     for seed in range(4):
@@ -80,7 +82,7 @@ def test_truth_is_exact_whatever_the_settings(
     assert_exact(generate(None, (96, 128), seed, chosen), (96, 128), min_visible)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [*KINDS, *MORE_KINDS])
 def test_a_seed_repeats_its_scene(kind: str) -> None:
     a, b, other = (generate(kind, (96, 96), seed) for seed in (5, 5, 6))
     assert np.array_equal(a.image, b.image)
@@ -94,6 +96,31 @@ def test_weights_choose_the_kinds() -> None:
     kinds = [generate(None, (48, 48), seed, only).kind for seed in range(12)]
     assert set(kinds) == {"grains", "wires"}
     assert len({generate(None, (48, 48), seed).kind for seed in range(40)}) > 8
+
+
+def test_the_random_mix_is_what_the_bundled_model_learned_from() -> None:
+    assert len(KINDS) == 20
+    assert not set(KINDS) & set(MORE_KINDS)
+    # the first kinds drawn by the first seeds: a kind more in the mix would draw others
+    drawn = [generate(None, (48, 48), seed).kind for seed in range(6)]
+    assert drawn == ["oxide", "carbides", "powder", "particles_tem", "nuclei", "bacteria"]
+
+
+def test_grains_of_the_potts_model_meet_in_threes_and_differ_in_size() -> None:
+    labels = potts(np.random.default_rng(1), (256, 256), 24.0)
+    corners = np.stack([labels[:-1, :-1], labels[1:, :-1], labels[:-1, 1:], labels[1:, 1:]])
+    corners.sort(axis=0)
+    meet = 1 + (np.diff(corners, axis=0) > 0).sum(0)
+    assert (meet == 3).sum() > 5 * (meet == 4).sum()
+    diameters = np.sqrt(4 / np.pi * np.unique(labels, return_counts=True)[1])
+    assert 14 < diameters.mean() < 36
+    assert 0.2 < diameters.std() / diameters.mean() < 0.8
+
+
+def test_a_film_has_materials_that_samstar_synth_can_write() -> None:
+    scene = generate("film", (128, 128), 3)
+    assert np.array_equal(scene.materials, films(shape=(128, 128), seed=3).materials)
+    assert scene.materials.max() == scene.params["count"]
 
 
 def test_overlapping_particles_keep_what_is_hidden() -> None:
@@ -148,4 +175,4 @@ def test_the_documented_sheet_shows_every_kind() -> None:
     assert sheet.shape == (128, 128, 3)
     assert (sheet[:, 64:] == (255, 170, 0)).all(2).any()
     page = (Path(__file__).parents[2] / "docs" / "synth.md").read_text(encoding="utf-8")
-    assert all(f"`{kind}`" in page for kind in KINDS)
+    assert all(f"`{kind}`" in page for kind in (*KINDS, *MORE_KINDS))

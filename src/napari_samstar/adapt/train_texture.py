@@ -80,7 +80,8 @@ def train(
     out : Path
         Folder for the results; made if missing.
     progress : callable, optional
-        Told after every step; what it raises ends the training.
+        Told after every step; what it raises ends the training. Where the checkpoint is at its
+        last step already, it is told once, in stage "trained" and with a sentence.
     resume : bool
         Go on from the checkpoint in `out`, where there is one.
 
@@ -102,6 +103,12 @@ def train(
     first = 0
     if resume and checkpoint.exists():
         first = _load(checkpoint, settings, model, optimizer)
+        if first >= settings.steps and progress is not None:
+            sentence = (
+                f"{checkpoint} is already at step {first}, the last of {settings.steps}: nothing "
+                "was trained. Train into another folder to begin anew."
+            )
+            progress(Progress("trained", first, settings.steps, sentence))
     else:
         (out / "curve.csv").unlink(missing_ok=True)
     losses: list[float] = []

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from scipy.stats import spearmanr
 from segment_anything.modeling import Sam
 from torch import Tensor, nn
@@ -15,6 +19,7 @@ from napari_samstar.sam.samstar_tiny import build_samstar_tiny
 from napari_samstar.sam.tiny_decoder import Decoded, TinyDecoder
 from napari_samstar.sam.tiny_encoder import LEVELS, Maps
 from napari_samstar.settings import TrainTinySettings
+from napari_samstar.types import SamStarError
 
 __all__ = ["MEASURED", "Trainee", "evaluate", "measured", "step_loss"]
 
@@ -31,6 +36,23 @@ class Trainee(nn.Module):
         super().__init__()
         self.sam: Sam = build_samstar_tiny()
         self.dense = nn.Conv2d(LEVELS[0][1], 2, 1)
+
+    def begin_with(self, path: Path) -> None:
+        """Take the weights of a `samstar-tiny`.
+
+        Raises
+        ------
+        SamStarError
+            If the file cannot be read or holds another network.
+        """
+        try:
+            kept = {name: value.float() for name, value in load_file(path).items()}
+            self.sam.load_state_dict(kept)
+        except (OSError, SafetensorError, RuntimeError) as err:
+            raise SamStarError(
+                f"{path} does not hold the weights of a samstar-tiny: give a safetensors file that "
+                "samstar train-tiny or samstar distil has written."
+            ) from err
 
     def maps(self, images: Tensor) -> Maps:
         """Encode (B, 3, S, S) uint8 images."""
@@ -90,7 +112,9 @@ def step_loss(
     target = batch.targets.to(device).float()
     points = batch.points.to(device)
     boxes = None if batch.boxes is None else batch.boxes.to(device)
-    maps = model.maps(batch.images.to(device))
+    with _fast(device):
+        maps = model.maps(batch.images.to(device))
+    maps = tuple(level.float() for level in maps)
     logits, predicted, guessed = model.decode(maps, points, boxes)
     loss, iou = prompt_loss(logits, predicted, guessed, target, clear=boxes is not None)
     loss = loss + dense_loss(
@@ -105,6 +129,16 @@ def step_loss(
         again = model.decode(maps, points, boxes, drawn)
         loss = loss + prompt_loss(*again, target, clear=True)[0]
     return loss
+
+
+def _fast(device: torch.device) -> AbstractContextManager[object]:
+    """Half the bits on a GPU, for the encoder alone.
+
+    The decoder's quadratic forms are small differences of large numbers, which bfloat16 would lose.
+    """
+    if device.type == "cuda":
+        return torch.autocast("cuda", torch.bfloat16)
+    return nullcontext()
 
 
 def _corrections(drawn: Tensor, target: Tensor, generator: torch.Generator) -> Tensor:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_samstar.cli.errors import OK
+from napari_samstar.cli.training import training_bar
 
 __all__ = ["add_parser"]
 
@@ -29,20 +30,19 @@ def add_parser(commands: Any) -> None:
         "--learning-rate", type=float, default=5e-4, metavar="X", help="of the optimizer (0.0005)"
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="for crops and prompts")
-    parser.add_argument("--device", metavar="NAME", help="of the training: cpu, cuda or mps")
+    parser.add_argument("--device", metavar="NAME", help="of the training: auto, cpu, cuda, mps")
     parser.add_argument("--quiet", action="store_true", help="show no progress")
     parser.set_defaults(function=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Ask the teacher, train, and say how much nearer the student has come."""
-    from tqdm import tqdm
-
     from napari_samstar.cli.progress import drain
     from napari_samstar.pipeline.distilling import agreement, learn, lessons_steps
+    from napari_samstar.sam.device import choose_device
     from napari_samstar.sam.zoo import load_model
     from napari_samstar.settings import DecodeSettings, TrainTinySettings
-    from napari_samstar.types import Progress, SamStarError
+    from napari_samstar.types import SamStarError
 
     images = Path(args.images)
     if not images.is_dir():
@@ -50,6 +50,7 @@ def run(args: argparse.Namespace) -> int:
     paths = sorted(p for p in images.iterdir() if p.is_file() and not p.name.startswith("."))
     given = {k: getattr(args, k) for k in ("steps", "seed", "learning_rate", "device")}
     settings = TrainTinySettings(**{k: v for k, v in given.items() if v is not None})
+    choose_device(settings.device)  # before the teacher has worked for hours
     grid = {} if args.points_per_side is None else {"points_per_side": args.points_per_side}
     out = Path(args.out)
     lessons = drain(
@@ -62,12 +63,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"Left out: {sentence}")
     start = None if args.start is None else Path(args.start)
     before = agreement(lessons, settings, start)
-    with tqdm(total=settings.steps, desc="training", disable=True if args.quiet else None) as bar:
-
-        def show(progress: Progress) -> None:
-            bar.set_postfix_str(progress.message, refresh=False)
-            bar.update(progress.done - bar.n)
-
+    with training_bar(settings.steps, quiet=args.quiet) as show:
         path = learn(lessons, settings, out, start, show)
     after = agreement(lessons, settings, path)
     told = {"one_click": "one click", "best_of_three": "best of three", "box": "one box"}

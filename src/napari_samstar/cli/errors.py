@@ -42,7 +42,8 @@ def _settings(err: ValidationError) -> str:
     name = ".".join(str(part) for part in first["loc"]) or err.title
     reason = first["msg"].removeprefix("Value error, ").rstrip(".")
     if first["type"] == "extra_forbidden":
-        return f"There is no setting called {name}: see samstar run --list-settings."
+        command = "synth" if err.title == "SynthSettings" else "run"
+        return f"There is no setting called {name}: see samstar {command} --list-settings."
     if first["type"] == "value_error":
         return f"{reason}."
     return f"{name} cannot be {first['input']!r}: {reason[0].lower()}{reason[1:]}."

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from napari_samstar.recipe import Recipe
     from napari_samstar.settings import RunSettings
 
-__all__ = ["add_settings", "list_settings", "pixel_size", "run_settings"]
+__all__ = ["add_set", "add_settings", "list_settings", "pixel_size", "put_settings", "run_settings"]
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
@@ -44,12 +44,17 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
         "--no-boost", action="store_true", help="leave masks as selected: find no materials"
     )
     parser.add_argument("--seed", type=int, metavar="N", help="for everything that draws")
+    add_set(parser, "preprocess.denoise=median")
+
+
+def add_set(parser: argparse.ArgumentParser, example: str) -> None:
+    """Add the options that `put_settings` reads, and `--list-settings`."""
     parser.add_argument(
         "--set",
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="any other setting, such as preprocess.denoise=median; may be repeated",
+        help=f"any other setting, such as {example}; may be repeated",
     )
     parser.add_argument(
         "--list-settings", action="store_true", help="print all settings with their bounds"
@@ -89,12 +94,23 @@ def run_settings(args: argparse.Namespace) -> tuple[RunSettings, Recipe | None]:
     if args.no_boost:
         values["boost"] = None
     values["rewards"] = (*values["rewards"], *map(_reward, args.reward))
-    for assignment in args.set:
+    put_settings(values, args.set)
+    return RunSettings.model_validate(values), recipe
+
+
+def put_settings(values: dict[str, Any], assignments: list[str]) -> None:
+    """Put what `--set` gave, "NAME=VALUE" each, into the values of settings.
+
+    Raises
+    ------
+    SamStarError
+        If there is no value, or the name leads into no group of settings.
+    """
+    for assignment in assignments:
         name, equals, text = assignment.partition("=")
         if not equals:
             raise SamStarError(f"--set needs NAME=VALUE, not {assignment!r}.")
         _put(values, name.strip(), _value(text.strip()))
-    return RunSettings.model_validate(values), recipe
 
 
 def _reward(text: str) -> tuple[str, dict[str, Any]]:
@@ -133,11 +149,11 @@ def _value(text: str) -> Any:
         return text
 
 
-def list_settings() -> str:
-    """Every setting with default, bounds and meaning, one line each."""
+def list_settings(settings: BaseModel | None = None) -> str:
+    """Every setting with default, bounds and meaning, one line each; those of a run by default."""
     from napari_samstar.settings import RunSettings
 
-    return "\n".join(_lines(RunSettings(), ""))
+    return "\n".join(_lines(settings or RunSettings(), ""))
 
 
 def _lines(settings: BaseModel, prefix: str) -> Iterator[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_samstar.cli.errors import OK
+from napari_samstar.cli.training import training_bar
 
 __all__ = ["add_parser"]
 
@@ -33,11 +34,9 @@ def add_parser(commands: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Train, and print where the weights are."""
     import torch
-    from tqdm import tqdm
 
     from napari_samstar.adapt.train_texture import train
     from napari_samstar.settings import TrainTextureSettings
-    from napari_samstar.types import Progress
 
     given = {name: getattr(args, name) for name in ("steps", "seed")}
     settings = TrainTextureSettings(**{k: v for k, v in given.items() if v is not None})
@@ -52,11 +51,6 @@ def run(args: argparse.Namespace) -> int:
         from napari_samstar.booster.bundled import TextureNet
 
         model = TextureNet()
-    with tqdm(total=settings.steps, desc="training", disable=True if args.quiet else None) as bar:
-
-        def show(progress: Progress) -> None:
-            bar.set_postfix_str(progress.message, refresh=False)
-            bar.update(progress.done - bar.n)
-
+    with training_bar(settings.steps, quiet=args.quiet) as show:
         print(train(model, settings, Path(args.out), show, args.resume))
     return OK

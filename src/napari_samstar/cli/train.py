@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_samstar.cli.errors import OK
+from napari_samstar.cli.training import training_bar
 
 __all__ = ["add_parser"]
 
@@ -23,7 +24,10 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--scenes", metavar="DIR", help="keeps the generated scenes (OUT/scenes)")
     parser.add_argument("--start", metavar="FILE", help="weights to begin with (random ones)")
     parser.add_argument("--learning-rate", type=float, metavar="X", help="of the optimizer")
-    parser.add_argument("--device", metavar="NAME", help="cpu, cuda or mps")
+    parser.add_argument("--device", metavar="NAME", help="auto, cpu, cuda or mps (cpu)")
+    parser.add_argument(
+        "--loaders", type=int, metavar="N", help="processes that make a GPU's data (4)"
+    )
     parser.add_argument("--steps", type=int, metavar="N", help="training steps")
     parser.add_argument("--seed", type=int, metavar="N", help="for scenes and weights")
     parser.add_argument("--quiet", action="store_true", help="show no progress")
@@ -32,20 +36,13 @@ def add_parser(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train, and print where the weights are."""
-    from tqdm import tqdm
-
     from napari_samstar.adapt.train_tiny import train
     from napari_samstar.settings import TrainTinySettings
-    from napari_samstar.types import Progress
 
-    given = {name: getattr(args, name) for name in ("device", "steps", "seed", "learning_rate")}
+    names = ("device", "loaders", "steps", "seed", "learning_rate")
+    given = {name: getattr(args, name) for name in names}
     settings = TrainTinySettings(**{k: v for k, v in given.items() if v is not None})
-    with tqdm(total=settings.steps, desc="training", disable=True if args.quiet else None) as bar:
-
-        def show(progress: Progress) -> None:
-            bar.set_postfix_str(progress.message, refresh=False)
-            bar.update(progress.done - bar.n)
-
+    with training_bar(settings.steps, quiet=args.quiet) as show:
         scenes = Path(args.scenes) if args.scenes else None
         start = Path(args.start) if args.start else None
         print(train(settings, Path(args.out), show, args.resume, scenes, start))

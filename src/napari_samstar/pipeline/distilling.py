@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.torch import load_file
 
 from napari_samstar.adapt.tiny_data import make_batch, scene_path
 from napari_samstar.adapt.train_tiny import train
@@ -210,6 +209,8 @@ def learn(
 ) -> Path:
     """Train a student on what was taught; goes on where an earlier call was stopped.
 
+    What belongs to other lessons or start weights is neither gone on from nor written over.
+
     Parameters
     ----------
     lessons : Lessons
@@ -221,15 +222,27 @@ def learn(
     start : Path, optional
         Weights to begin with; the bundled ones by default.
     progress : callable, optional
-        Told after every step; what it raises ends the training.
+        Told after every step, see `adapt.train_tiny.train`; what it raises ends the training.
 
     Returns
     -------
     Path
         The weights file, which `load_model` reads.
+
+    Raises
+    ------
+    SamStarError
+        If `out` holds the training of another student, or the loss is no number any more.
     """
     settings = settings.model_copy(update={"scenes": lessons.taught})
-    return train(settings, out, progress, True, lessons.folder, start or _bundled())
+    start = start or _bundled()
+    return train(settings, out, progress, True, lessons.folder, start, _taught(lessons, settings))
+
+
+def _taught(lessons: Lessons, settings: TrainTinySettings) -> str:
+    """Key of the contents of all scenes that are learned from."""
+    paths = (scene_path(lessons.folder, settings.seed, i) for i in range(lessons.taught))
+    return content_key(*(content_key(path.read_bytes()) for path in paths))
 
 
 def agreement(
@@ -249,8 +262,7 @@ def agreement(
     if lessons.kept_back == 0:
         return dict.fromkeys(MEASURED, float("nan"))
     student = Trainee()
-    kept = load_file(weights or _bundled())
-    student.sam.load_state_dict({name: value.float() for name, value in kept.items()})
+    student.begin_with(weights or _bundled())
     update = {"seed": settings.seed + 1, "scenes": lessons.kept_back, "workers": 1}
     settings = settings.model_copy(update=update)
     return measured(student, (make_batch(k, settings, lessons.folder) for k in range(_BATCHES)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -38,6 +38,9 @@ class SynthSettings(Settings):
     )
     overlay: Fraction = Field(0.15, description="Chance of a burnt-in bar, text or banner.")
     jpeg: Fraction = Field(0.3, description="Chance of JPEG blocks.")
+    bits: Literal[8, 12, 16] | None = Field(
+        None, description="Depth of the detector; null draws it, 8 bits most often."
+    )
     inversion: Fraction = Field(0.15, description="Chance of swapped dark and bright.")
     uneven: Fraction = Field(0.5, description="Chance of uneven illumination.")
     contamination: Fraction = Field(0.05, description="Chance of an earlier scan's rectangle.")
@@ -76,7 +79,13 @@ class TrainTinySettings(Settings):
         2, ge=1, le=64, description="Processes that share each step on a CPU; a GPU takes one."
     )
     threads: int = Field(1, ge=1, le=256, description="CPU threads of each process.")
-    device: str = Field("cpu", description="Where to train: cpu, cuda, mps.")
+    loaders: int = Field(
+        4,
+        ge=0,
+        le=64,
+        description="Processes that make the data of a GPU; 0 makes it beside the training.",
+    )
+    device: str = Field("cpu", description="Where to train: auto, cpu, cuda, mps.")
 
 
 class TrainQualitySettings(Settings):

@@ -14,6 +14,7 @@ from napari_samstar.synth.afm import topography
 from napari_samstar.synth.alloys import carbides, gamma_prime, precipitates
 from napari_samstar.synth.bacteria import bacteria
 from napari_samstar.synth.cells import cells
+from napari_samstar.synth.films import films
 from napari_samstar.synth.grains import grains, melt_pools
 from napari_samstar.synth.instrument import drift, record
 from napari_samstar.synth.lattices import lattice
@@ -22,13 +23,14 @@ from napari_samstar.synth.nuclei import nuclei
 from napari_samstar.synth.overlay import burn_in
 from napari_samstar.synth.particles import particles_sem, particles_tem
 from napari_samstar.synth.phases import spinodal
+from napari_samstar.synth.potts import potts_grains
 from napari_samstar.synth.powder import powder
 from napari_samstar.synth.scene import Draft, Scene, finish
 from napari_samstar.synth.solids import crystals, wires
 from napari_samstar.synth.tissue import tissue
 from napari_samstar.synth.xct import tomogram
 
-__all__ = ["KINDS", "Scene", "generate"]
+__all__ = ["KINDS", "MORE_KINDS", "Scene", "generate"]
 
 Painter = Callable[[np.random.Generator, tuple[int, int], SynthSettings], Draft]
 
@@ -61,10 +63,15 @@ _RECIPES: dict[str, _Recipe] = {
     "cells": _Recipe(cells, 1.5, drifts=False),
     "nuclei": _Recipe(nuclei, 1.5, drifts=False),
     "tissue": _Recipe(tissue, 0.6, drifts=False),
+    # below: no part of the mix, which the bundled model's training repeats
+    "potts": _Recipe(potts_grains, 0.0, split=True),
 }
 
-#: Names of the generators.
-KINDS: tuple[str, ...] = tuple(_RECIPES)
+#: Names of the generators in the random mix.
+KINDS: tuple[str, ...] = tuple(k for k, r in _RECIPES.items() if r.weight > 0)
+
+#: Names of the others, which are drawn where they are asked for.
+MORE_KINDS: tuple[str, ...] = (*(k for k, r in _RECIPES.items() if r.weight == 0), "film")
 
 
 def generate(
@@ -78,7 +85,8 @@ def generate(
     Parameters
     ----------
     kind : str or None
-        One of `KINDS`; None draws one by the weights of the settings.
+        One of `KINDS` or `MORE_KINDS`; None draws one of `KINDS` by the weights of the settings.
+        "film" is `films.films` of its first level, which knows no settings.
     shape : tuple of int
         Height and width, px; at least 32.
     seed : int
@@ -97,13 +105,16 @@ def generate(
         If `kind` or a weight's name is not known, or the frame too small.
     """
     settings = settings or SynthSettings()
-    if kind is not None and kind not in _RECIPES:
-        raise ValueError(f"There is no synthetic '{kind}'; known are {', '.join(KINDS)}.")
+    if kind is not None and kind not in (*KINDS, *MORE_KINDS):
+        known = ", ".join((*KINDS, *MORE_KINDS))
+        raise ValueError(f"There is no synthetic '{kind}'; known are {known}.")
     if min(shape) < 32:
         raise ValueError(f"A synthetic image needs at least 32 x 32 px, not {shape}.")
+    if kind == "film":
+        return replace(films(shape=shape, seed=seed), kind=kind)
     rng = np.random.default_rng(seed)
     if kind is None:
-        given = dict(settings.weights) or {k: r.weight for k, r in _RECIPES.items()}
+        given = dict(settings.weights) or {k: _RECIPES[k].weight for k in KINDS}
         weights = np.array([given.get(k, 0.0) for k in KINDS], np.float64)
         if set(given) - set(KINDS) or weights.sum() <= 0:
             raise ValueError(f"The weights do not name any of {', '.join(KINDS)}, or name others.")

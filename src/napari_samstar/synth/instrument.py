@@ -127,11 +127,13 @@ def dose_noise(rng: np.random.Generator, image: Field, dose: float, correlated: 
 def to_file(rng: np.random.Generator, image: Field, settings: SynthSettings) -> Field:
     """Gray levels, and the blocks that JPEG leaves."""
     image = np.clip(image, 0, 1)
-    if rng.random() < settings.jpeg:
+    if rng.random() < settings.jpeg and settings.bits in (None, 8):  # JPEG knows no more
         quality = int(rng.integers(30, 95))
         _, data = cv2.imencode(".jpg", np.rint(image * 255).astype(np.uint8), [1, quality])
         return np.asarray(cv2.imdecode(data, 0), np.float32) / np.float32(255)
     levels = float(rng.choice([255, 255, 255, 4095, 65535]))
+    if settings.bits is not None:
+        levels = 2.0**settings.bits - 1
     return np.asarray(np.rint(image * levels) / levels, np.float32)
 
 

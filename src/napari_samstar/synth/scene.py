@@ -36,7 +36,7 @@ class Scene:
     groups : (H, W) int32
         Aggregate, colony or film that a pixel belongs to; 0 is none. A click there may mean either.
     kind : str
-        Name of the generator, one of `KINDS`.
+        Name of the generator, one of `KINDS` or `MORE_KINDS`.
     params : dict
         What was drawn for this image, for tables and for debugging.
     """

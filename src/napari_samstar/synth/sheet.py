@@ -24,7 +24,7 @@ def contact_sheet(
     Parameters
     ----------
     kinds : tuple of str
-        Names out of `KINDS`.
+        Names out of `KINDS` or `MORE_KINDS`.
     columns : int
         Micrographs of each kind.
     tile : int
