@@ -18,7 +18,6 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from napari_samstar.adapt.texture_data import HELD_OUT, TextureBatch, make_texture_batch
-from napari_samstar.booster.crops import in_gray_levels
 from napari_samstar.settings import TrainTextureSettings
 from napari_samstar.types import Progress, SamStarError
 
@@ -139,7 +138,10 @@ def _stretched(batch: TextureBatch) -> Tensor:
     out = torch.empty_like(batch.crops)
     for image in range(int(batch.image.max()) + 1):
         rows = batch.image == image
-        out[rows] = torch.from_numpy(in_gray_levels(batch.crops[rows].numpy()) / np.float32(255))
+        crops = batch.crops[rows]
+        # the limits of `in_gray_levels`, which is above this module
+        low, high = (float(v) for v in np.percentile(crops.numpy(), (0.1, 99.9)))
+        out[rows] = (crops - low) / max(high - low, 1e-12)
     return out
 
 
