@@ -13,7 +13,7 @@ from napari_samstar.labels import index_labels, label_runs
 from napari_samstar.runs import MaskRuns
 from napari_samstar.types import SamStarError
 
-__all__ = ["Masks", "mask_runs"]
+__all__ = ["Masks", "mask_runs", "paired_runs"]
 
 Masks = MaskRuns | NDArray[Any] | Sequence[NDArray[Any]]
 
@@ -47,6 +47,34 @@ def mask_runs(masks: Masks, shape: tuple[int, int] | None = None) -> MaskRuns:
             "are needed: they must belong together."
         )
     return runs
+
+
+def paired_runs(first: Masks, second: Masks) -> tuple[MaskRuns, MaskRuns]:
+    """Give two sets of masks of one image as run lengths.
+
+    Parameters
+    ----------
+    first, second : as for `mask_runs`
+        A list without masks has the height and width of the other.
+
+    Raises
+    ------
+    SamStarError
+        If they are no masks, or differ in height or width.
+    """
+    there = mask_runs(second)
+    if _sizeless(there):
+        one = mask_runs(first)
+        return one, MaskRuns.empty(one.shape)
+    if not isinstance(first, np.ndarray) and len(first) == 0:
+        one = mask_runs(first)
+        if _sizeless(one):
+            return MaskRuns.empty(there.shape), there
+    return mask_runs(first, there.shape), there
+
+
+def _sizeless(runs: MaskRuns) -> bool:
+    return len(runs) == 0 and runs.shape == (0, 0)
 
 
 def _stacked(

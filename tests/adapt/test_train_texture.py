@@ -9,6 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from napari_samstar import cli
 from napari_samstar.adapt.texture_data import TextureBatch, make_texture_batch
 from napari_samstar.adapt.train_texture import contrastive_loss, nearest_accuracy, train
 from napari_samstar.booster.bundled import BundledEncoder, TextureNet
@@ -85,6 +86,54 @@ def test_other_settings_do_not_resume(tmp_path: Path) -> None:
     train(new_net(), SMALL, tmp_path)
     with pytest.raises(SamStarError, match="other settings"):
         train(new_net(), SMALL.model_copy(update={"seed": 1}), tmp_path, resume=True)
+
+
+def test_another_network_does_not_resume(tmp_path: Path) -> None:
+    train(new_net(), SMALL, tmp_path)
+
+    class Other(TextureNet):
+        pass
+
+    with pytest.raises(SamStarError, match="holds TextureNet, not Other"):
+        train(Other(), SMALL, tmp_path, resume=True)
+    # what was written before networks were named
+    state = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+    del state["network"]
+    torch.save(state, tmp_path / "checkpoint.pt")
+    train(new_net(), SMALL, tmp_path, resume=True)
+    with pytest.raises(SamStarError, match="holds another network, not Linear"):
+        train(torch.nn.Linear(2, 2), SMALL, tmp_path, resume=True)
+
+
+def test_weights_are_there_before_they_are_measured(tmp_path: Path) -> None:
+    class Impatient(TextureNet):
+        def forward(self, crops: torch.Tensor) -> torch.Tensor:
+            if not self.training:
+                raise KeyboardInterrupt
+            return super().forward(crops)
+
+    with pytest.raises(KeyboardInterrupt):
+        train(Impatient(), SMALL.model_copy(update={"steps": 1}), tmp_path)
+    assert (tmp_path / "samstar-texture.safetensors").exists()
+    assert (tmp_path / "checkpoint.pt").exists()
+
+
+def test_the_network_sees_the_range_that_encoders_give(tmp_path: Path) -> None:
+    seen: list[torch.Tensor] = []
+
+    class Watching(TextureNet):
+        def forward(self, crops: torch.Tensor) -> torch.Tensor:
+            seen.append(crops.detach())
+            return super().forward(crops)
+
+    train(Watching(), SMALL.model_copy(update={"steps": 1}), tmp_path)
+    for crops in seen:
+        np.testing.assert_allclose(np.percentile(crops, (0.1, 99.9)), (0, 1), atol=1e-4)
+
+
+def test_threads_are_one_or_more(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["train-texture", "--out", str(tmp_path), "--threads", "0"]) == 2
+    assert capsys.readouterr().err == "--threads takes 1 or more, not 0.\n"
 
 
 def test_learning_tells_held_out_materials_apart_better(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from napari_samstar.booster.period import lattice_period
 from napari_samstar.runs import MaskRuns
 from napari_samstar.settings import CropSettings
 from napari_samstar.synth.textures import Texture, paint
+from napari_samstar.types import SamStarError
 
 SQUARE = ((1.0, 0.0, 0.0, 1.0), ((0.0, 0.0, 1.0),))
 
@@ -92,7 +93,7 @@ def test_empty_masks_get_none_and_do_not_disturb() -> None:
 
 
 def test_a_mask_of_another_image_is_refused() -> None:
-    with pytest.raises(ValueError, match="differ in shape"):
+    with pytest.raises(SamStarError, match="must belong together"):
         cut_crops(np.zeros((64, 32), np.float32), MaskRuns.empty((32, 64)))
 
 

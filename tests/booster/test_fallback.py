@@ -11,6 +11,7 @@ from napari_samstar.booster.fallback import uncovered_regions
 from napari_samstar.settings import CropSettings, FallbackSettings
 from napari_samstar.synth.lattices import LATTICES
 from napari_samstar.synth.textures import Texture, paint
+from napari_samstar.types import SamStarError
 
 SIDE = CropSettings(side=40)
 
@@ -83,3 +84,17 @@ def test_regions_lie_where_no_mask_is_and_never_overlap(seed: int, share: float)
 def test_full_cover_leaves_nothing() -> None:
     image = np.zeros((64, 64), np.float32)
     assert len(uncovered_regions(image, np.ones((64, 64), bool), crops=SIDE)) == 0
+
+
+def test_bad_images_are_named_and_holes_are_filled(rng: np.random.Generator) -> None:
+    image = rng.normal(100, 5, (90, 120)).astype(np.float32)
+    image[:, 60:] += 90
+    none = np.zeros(image.shape, bool)
+    with pytest.raises(SamStarError, match="3 dimensions"):
+        uncovered_regions(np.stack([image] * 3, -1), none)
+    with pytest.raises(SamStarError, match="120 x 90 px and the masks are 119 x 90 px"):
+        uncovered_regions(image, none[:, 1:])
+    with pytest.raises(SamStarError, match="No pixel"):
+        uncovered_regions(np.full_like(image, np.nan), none)
+    image[::30, ::30] = np.nan
+    assert len(uncovered_regions(image, none)) >= 1

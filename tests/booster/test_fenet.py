@@ -78,12 +78,19 @@ def test_checkpoints_load_as_people_save_them(
     if wrapper == "parallel":
         state = {f"module.{name}": value for name, value in state.items()}
     torch.save({"state_dict": state} if wrapper == "state_dict" else state, tmp_path / "w.pt")
-    crops = np.random.default_rng(0).random((2, 32, 32), np.float32)
+    crops = 255 * np.random.default_rng(0).random((2, 32, 32), np.float32)
     rows = FractalEncoder(tmp_path / "w.pt")(crops)
-    low, high = crops.min(), crops.max()
     with torch.inference_mode():
-        expected = net(torch.from_numpy((crops - low) / (high - low))).numpy()
+        expected = net(torch.from_numpy(crops / 255)).numpy()
     np.testing.assert_allclose(rows, expected, atol=1e-6)
+
+
+def test_brighter_crops_beside_it_change_nothing(net: FractalNet, tmp_path: Path) -> None:
+    torch.save(net.state_dict(), tmp_path / "w.pt")
+    encoder = FractalEncoder(tmp_path / "w.pt")
+    crops = np.random.default_rng(0).uniform(0, 90, (1, 32, 32)).astype(np.float32)
+    beside = np.concatenate([crops, crops + 160])
+    np.testing.assert_allclose(encoder(beside)[:1], encoder(crops), atol=1e-5)
 
 
 def test_trained_weights_load_from_safetensors(net: FractalNet, tmp_path: Path) -> None:

@@ -83,6 +83,10 @@ def test_a_trained_classifier_is_kept(
     again = CrystalClassifier.load(tmp_path / "crystals.safetensors")
     assert again.names == PHASES
     np.testing.assert_array_equal(again.probabilities(pixels), trained.probabilities(pixels))
+    assert again.pixel_nm == PIXEL_NM
+    older = CrystalClassifier(PHASES, again._net)  # as written before sizes were kept
+    older.save(tmp_path / "older.safetensors")
+    assert CrystalClassifier.load(tmp_path / "older.safetensors").pixel_nm is None
     (tmp_path / "other.safetensors").write_bytes(b"nothing")
     with pytest.raises(SamStarError, match="not a crystal classifier"):
         CrystalClassifier.load(tmp_path / "other.safetensors")
@@ -98,6 +102,48 @@ def test_three_marked_crops_of_each_are_enough(method: str, rng: np.random.Gener
     np.testing.assert_allclose(chances.sum(1), 1, atol=1e-5)
     guessed = [classifier.names[i] for i in chances.argmax(1)]
     assert np.mean([a == b for a, b in zip(guessed, truth, strict=True)]) > 0.9
+
+
+def test_an_image_of_another_pixel_size_is_refused(
+    trained: CrystalClassifier, rng: np.random.Generator
+) -> None:
+    image, runs = film(rng)
+    found = classify_masks(image, runs, trained, pixel_nm=1.05 * PIXEL_NM)
+    assert found.labels.tolist() == [3, 1, 2, 1]
+    with pytest.raises(SamStarError, match=r"at 0\.03 nm a pixel and the image has 0\.05 nm"):
+        classify_masks(image, runs, trained, pixel_nm=0.05)
+
+
+def test_bad_images_and_crops_are_named(
+    trained: CrystalClassifier, rng: np.random.Generator
+) -> None:
+    image, runs = film(rng)
+    with pytest.raises(SamStarError, match="3 dimensions"):
+        classify_masks(np.stack([image] * 3, -1), runs, trained)
+    with pytest.raises(SamStarError, match="200 x 239 px and the masks are 200 x 240 px"):
+        classify_masks(image[1:], runs, trained)
+    with pytest.raises(SamStarError, match="No pixel"):
+        classify_masks(np.full_like(image, np.nan), runs, trained)
+    holes = image.copy()
+    holes[::40, ::40] = np.nan
+    assert classify_masks(holes, runs, trained).labels.tolist() == [3, 1, 2, 1]
+    pixels, names = crops_of(rng, 2)
+    encoders = [PhysicsEncoder()]
+    with pytest.raises(SamStarError, match="3 labels for 6 crops"):
+        few_shot(pixels, names[:3], encoders)
+    with pytest.raises(SamStarError, match="not by 'logisitc'"):
+        few_shot(pixels, names, encoders, "logisitc")  # type: ignore[arg-type]
+    with pytest.raises(SamStarError, match="squares of one size"):
+        few_shot([pixels[0], pixels[1, :20, :20]], names[:2], encoders)  # type: ignore[arg-type]
+    pixels[4, 3, 3] = np.nan
+    with pytest.raises(SamStarError, match="Crop 4 holds a pixel that is no number"):
+        few_shot(pixels, names, encoders)
+
+
+@pytest.mark.parametrize("size", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_pixel_has_a_size(size: float) -> None:
+    with pytest.raises(SamStarError, match="A pixel cannot be"):
+        train_on_crystals(PHASES, size)
 
 
 def test_what_cannot_be_told_apart_is_refused() -> None:

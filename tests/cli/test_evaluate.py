@@ -110,6 +110,8 @@ def test_masks_of_a_stack_may_overlap(
         ("minus.npy", np.full((40, 50), -1), "holds -1"),
         ("small.npy", np.ones((20, 50), int), "50 x 20 px"),
         ("color.png", np.arange(6000, dtype=np.uint8).reshape(40, 50, 3), "in color"),
+        ("two.npy", np.eye(2, dtype=bool)[np.arange(2000).reshape(40, 50) % 2], "as (N, H, W)"),
+        ("four.npy", np.eye(4)[np.arange(2000).reshape(40, 50) % 4], "these are 4 masks"),
         ("labels.npy", np.arange(30000).reshape(15, 40, 50), "15 label images"),
         ("objects.npy", np.array([{}], object), "never read"),
         ("missing.tif", None, "There is no file"),

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -300,6 +301,72 @@ def test_another_label_image_is_not_taken_for_the_first(tmp_path: Path) -> None:
     (journal.path / "labels.npz").write_bytes(b"PK")
     with pytest.raises(SamStarError, match="damaged"):
         edits.restore(journal.path)
+
+
+def _sentence_or_sound(journal: Path, states: list[NDArray[np.int32]]) -> bool:
+    """Whether a journal can be restored; if so, to a state that it had."""
+    for found in edits.recover(journal.parent):
+        assert found.corrections or found.problem
+    try:
+        editor, again = edits.restore(journal)
+    except SamStarError:
+        return False
+    again.close()
+    assert any(np.array_equal(editor.labels, state) for state in states)
+    return True
+
+
+def _journal_and_states(folder: Path) -> tuple[edits.Journal, list[NDArray[np.int32]]]:
+    editor, journal = edits.start(folder, LABELS, IMAGE)
+    states = [editor.labels.copy()]
+    mask = edits.Mask.of(np.ones((3, 3)), 8, 8, LABELS.shape)
+    for edit in (edits.Merge(1, 2), edits.Split(6, line=((4, 7), (11, 7))), edits.Add(mask, 3)):
+        editor.do(replace(edit, over=True) if isinstance(edit, edits.Add) else edit)
+        states.append(editor.labels.copy())
+    journal.close()
+    return journal, states
+
+
+def test_a_damaged_label_image_is_told_of_in_a_sentence(tmp_path: Path) -> None:
+    journal, states = _journal_and_states(tmp_path)
+    file = journal.path / "labels.npz"
+    whole, text = file.read_bytes(), _text(journal).read_bytes()
+    for length in range(0, len(whole), 7):
+        file.write_bytes(whole[:length])
+        assert "damaged" in edits.recover(tmp_path)[0].problem
+        assert not _sentence_or_sound(journal.path, states)
+    for position in range(0, len(whole), 3):
+        for bits in (0x01, 0x80, 0xFF):
+            damaged = bytearray(whole)
+            damaged[position] ^= bits
+            file.write_bytes(damaged)
+            _sentence_or_sound(journal.path, states)
+            _text(journal).write_bytes(text)
+    file.write_bytes(whole)
+    assert edits.recover(tmp_path)[0].problem == ""
+    assert _sentence_or_sound(journal.path, states)
+
+
+def test_damaged_records_leave_a_state_that_was(tmp_path: Path) -> None:
+    journal, _ = _journal_and_states(tmp_path)
+    whole = _text(journal).read_bytes()
+    chance = np.random.default_rng(7)
+    infinite = whole.replace(b'"size":[20,20]', b'"size":[Infinity,20]')
+    assert infinite != whole
+    trials = [infinite, *(whole[:length] for length in range(0, len(whole), 29))]
+    for position in range(whole.index(b"\n"), len(whole), 3):
+        damaged = bytearray(whole)
+        damaged[position] = chance.choice(list(b'0123456789e.-[]{}",:tN\n\xff'))
+        trials.append(bytes(damaged))
+    for trial in trials:
+        _text(journal).write_bytes(trial)
+        try:
+            editor, again = edits.restore(journal.path)
+        except SamStarError:
+            continue
+        again.close()
+        # a number that became another one may be a correction as good as the first
+        assert edits.segment_table(editor.labels).keys() == editor.table.keys()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="limits of file sizes are POSIX")

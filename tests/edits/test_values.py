@@ -47,6 +47,24 @@ def test_a_mask_keeps_its_window() -> None:
     assert window.tolist() == [[True, False], [True, True]]
 
 
+def _of_size(side: float) -> dict[str, Any]:
+    return {"edit": "Add", "mask": {"size": [side, 6], "counts": "0"}}
+
+
+def test_arrays_are_masks_and_one_edit_is_a_list_of_one() -> None:
+    labels = np.kron([[1, 2, 0]], np.ones((4, 4), int))
+    left = np.zeros((4, 12), bool)
+    left[:, :2] = True
+    free = labels == 0
+    assert edits.Add(free) == edits.Add(edits.Mask.of(free))  # type: ignore[arg-type]
+    for parts in (left, [left], (edits.Mask.of(left),)):
+        assert edits.Split(1, parts=parts) == edits.Split(1, parts=edits.Mask.of(left))  # type: ignore[arg-type]
+    assert edits.Paint((left,), (2,)) == edits.Paint((edits.Mask.of(left),), (2,))  # type: ignore[arg-type]
+    merged = edits.apply(labels, edits.Merge(1, 2))
+    np.testing.assert_array_equal(merged, edits.apply(labels, [edits.Merge(1, 2)]))
+    assert (edits.apply(labels, edits.Add(free))[free] == 3).all()  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     ("make", "says"),
     [
@@ -68,6 +86,19 @@ def test_a_mask_keeps_its_window() -> None:
         (lambda: edit_from_record({"edit": "Paint"}), "not a correction"),
         (lambda: edit_from_record({"edit": "Merge", "into": 1}), "not a correction"),
         (lambda: edit_from_record({"edit": "Add", "mask": 3}), "not a correction"),
+        (lambda: edit_from_record(_of_size(float("inf"))), "not a correction"),
+        (lambda: edits.Mask("0" + "o" * 7 + "0", (5, 6)).runs(), "longer than any image"),
+        (lambda: edits.Mask.of(np.full((5, 6), np.nan)), "holds NaN"),
+        (lambda: edits.Mask.of(np.full((5, 6), "a")), "true or false"),
+        (lambda: edits.Add(np.ones(5, bool)), "two dimensions; this one has 1"),  # type: ignore[arg-type]
+        (lambda: edits.Add([[True]]), "not \\[\\[True"),  # type: ignore[arg-type]
+        (lambda: edits.Split(1, parts=np.ones(4, bool)), "A mask is a Mask"),  # type: ignore[arg-type]
+        (lambda: edits.Split(1, parts=3), "A mask is a Mask"),  # type: ignore[arg-type]
+        (lambda: edits.Split(1, line=[1, 2]), "x and y in px, not 1"),  # type: ignore[arg-type,list-item]
+        (lambda: edits.Split(1, line=[(1, 2, 3), (4, 5, 6)]), "x and y in px, not \\(1, 2, 3"),  # type: ignore[arg-type,list-item]
+        (lambda: edits.Split(1, points=4), "x and y in px"),  # type: ignore[arg-type]
+        (lambda: edits.apply(np.ones((5, 6), int), ["Merge"]), "Merge is not a correction"),  # type: ignore[list-item]
+        (lambda: edits.apply(np.ones((5, 6), int), 3), "3 is not a correction"),  # type: ignore[arg-type]
     ],
 )
 def test_nonsense_is_refused_in_one_sentence(make: Callable[[], Any], says: str) -> None:

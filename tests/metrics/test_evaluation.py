@@ -58,6 +58,15 @@ def test_a_finished_segmentation_is_taken_as_it_is() -> None:
     assert ss.evaluate(done, truth) == ss.evaluate(truth, truth)
 
 
+def test_without_true_masks_all_is_spurious() -> None:
+    found = layers(8, 30, 50)
+    empty = ss.evaluate(found, np.zeros((48, 64), int))
+    assert ss.evaluate(found, []) == empty
+    assert ss.evaluate(mask_runs(found), []) == empty
+    assert (empty["n_spurious"], empty["samiam_code_mask_mIoU"]) == (3, 0.0)
+    assert ss.evaluate([], found)["matched_iou"] == 0.0
+
+
 def test_sizes_must_agree() -> None:
     with pytest.raises(SamStarError, match="64 x 48 px"):
         ss.evaluate(layers(5), layers(5)[:40])

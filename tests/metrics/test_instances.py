@@ -127,6 +127,16 @@ def test_sizes_must_agree() -> None:
         matched_iou(np.zeros((2, 3), int), np.zeros((2, 4), int))
 
 
+def test_objects_that_meet_nobody_else_are_paired_without_a_search() -> None:
+    # a search among 40,000 would take minutes
+    truth = np.arange(1, 40_001).reshape(200, 200)
+    found = truth[::-1].copy()
+    found[:10] = 0
+    scores = matched_iou(found, truth)
+    assert scores["matched_iou"] == scores["recall"][0] == pytest.approx(0.95)
+    assert scores["precision"][0] == 1.0
+
+
 def test_thousands_of_overlapping_masks_take_moments() -> None:
     truth = np.kron(np.arange(1, 2501, dtype=np.int32).reshape(50, 50), np.ones((10, 10), np.int32))
     rng = np.random.default_rng(4)

@@ -6,10 +6,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from napari_samstar.masks import mask_runs
 from napari_samstar.metrics import samiam_scores
+from napari_samstar.metrics.boundary import boundary_bands
+from napari_samstar.metrics.overlaps import shared_pixels
+from napari_samstar.metrics.samiam import every_samiam_score
 from napari_samstar.types import SamStarError
 
 # where errors of the published program show, so that its own numbers are not what it defines
@@ -41,7 +47,7 @@ def test_agrees_with_the_published_program_and_equations(
         np.unpackbits(case[name], axis=1)[:, : height * width].reshape(-1, height, width)
         for name in ("preds", "gts")
     ]
-    weights = case["weights"] if case["weights"].size else None
+    weights = case["weights"]
     code = samiam_scores(masks[0], masks[1], weights, region, "code")
     paper = samiam_scores(masks[0], masks[1], weights, region, "paper")
 
@@ -141,6 +147,92 @@ def test_label_images_runs_and_stacks_are_one() -> None:
     assert samiam_scores(mask_runs(labels), masks, weights=[3, 1]) == expected
     assert samiam_scores(np.stack([labels == 2, labels == 4]), mask_runs(masks), [3, 1]) == expected
     assert samiam_scores(labels, masks[::-1], weights=[1, 3]) == pytest.approx(expected)
+
+
+def dense_scores(
+    found: NDArray[np.bool_], true: NDArray[np.bool_], region: str, reading: str
+) -> dict[str, float]:
+    """Score as the table of `samiam_scores` says, mask by mask and pixel by pixel."""
+    names = ["mIoU", "mRecall", "mPrecision", *(["mF1"] if reading == "code" else []), "mFPR"]
+    if len(true) == 0:
+        best = 100.0 * (len(found) == 0)
+        return {name: best if name != "mFPR" else 0.0 for name in names}
+    bands = [boundary_bands(mask_runs(masks)) for masks in (found, true)]
+    rows = []
+    for j, one in enumerate(true):
+        pairs = []
+        for i, other in enumerate(found):
+            both, either = int((one & other).sum()), int((one | other).sum())
+            if (
+                either
+                and both
+                and (20 * both > either or (reading == "paper" and 20 * both == either))
+            ):
+                a, b = (other, one) if region == "mask" else (bands[0].dense(i), bands[1].dense(j))
+                pairs.append((int((a & b).sum()), int(a.sum()), int(b.sum())))
+        shared, p, t = np.array(pairs, float).reshape(-1, 3).T
+        iou = shared / (p + t - shared)
+        rest = iou.sum() - iou.max(initial=0)
+        n = max(len(pairs), 1)
+        values = [iou.sum() / n, shared.sum() / n, p.sum() / n, t.sum() / n]
+        values += [(shared / t).sum() / n, (shared / p).sum() / n, (2 * shared / (p + t)).sum() / n]
+        rows.append([*values, rest, rest / n])
+    iou, shared, p, t, recall, precision, f1, rest, rest_of = np.mean(rows, axis=0).tolist()
+    if reading == "code":
+        scores = [iou, recall, precision, f1, rest]
+    else:
+        scores = [iou, shared / t if t else 0.0, shared / p if p else 0.0, rest_of]
+    return {name: 100 * value for name, value in zip(names, scores, strict=True)}
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.tuples(st.integers(0, 5), st.integers(0, 5), st.integers(1, 9), st.integers(1, 9)).flatmap(
+        lambda n: st.tuples(arrays(bool, (n[0], *n[2:])), arrays(bool, (n[1], *n[2:])))
+    )
+)
+def test_masks_that_meet_are_found_as_by_looking_at_every_pair(
+    both: tuple[NDArray[np.bool_], NDArray[np.bool_]],
+) -> None:
+    found, true = both
+    table = (found[:, None] & true[None]).sum((2, 3))
+    first, second, shared = shared_pixels(mask_runs(found), mask_runs(true))
+    assert [first.tolist(), second.tolist()] == [i.tolist() for i in np.nonzero(table)]
+    assert shared.tolist() == table[first, second].tolist()
+    every = every_samiam_score(found, true)
+    for region in ("mask", "boundary"):
+        for reading in ("code", "paper"):
+            expected = dense_scores(found, true, region, reading)
+            single = samiam_scores(found, true, region=region, reading=reading)  # type: ignore[arg-type]
+            assert single == pytest.approx(expected, abs=1e-12, rel=1e-12)
+            for name, value in single.items():
+                assert every[f"{reading}_{region}_{name}"] == value
+    assert len(every) == 18
+
+
+def test_a_mask_a_pixel_needs_no_table_of_all_pairs() -> None:
+    # a table of all pairs would hold 62,500 squared numbers: more memory than there is
+    labels = np.arange(1, 62_501).reshape(250, 250)
+    scores = every_samiam_score(labels, labels)
+    assert scores["code_mask_mIoU"] == pytest.approx(100)
+    assert scores["paper_boundary_mRecall"] == pytest.approx(100)
+
+
+def test_a_list_without_masks_has_the_size_of_the_other() -> None:
+    some, none = [bar(0, 10)], np.zeros((0, 4, 100), bool)
+    for reading in ("code", "paper"):
+        of = {"reading": reading}
+        assert samiam_scores(some, [], **of) == samiam_scores(some, none, **of)  # type: ignore[arg-type]
+        assert samiam_scores(some, mask_runs([]), **of) == samiam_scores(some, none, **of)  # type: ignore[arg-type]
+        assert samiam_scores([], some, **of) == samiam_scores(none, some, **of)  # type: ignore[arg-type]
+        assert samiam_scores(mask_runs([]), some, **of) == samiam_scores(none, some, **of)  # type: ignore[arg-type]
+        assert samiam_scores([], [], **of)["mIoU"] == 100.0  # type: ignore[arg-type]
+
+
+def test_no_weights_are_equal_weights() -> None:
+    truth = [bar(0, 40), bar(60, 100)]
+    assert samiam_scores([bar(0, 40)], truth, np.array([])) == samiam_scores([bar(0, 40)], truth)
+    assert samiam_scores([bar(0, 40)], truth, [])["mIoU"] == pytest.approx(50.0)
 
 
 def test_nothing_predicted_and_nothing_there() -> None:

@@ -93,7 +93,8 @@ def train(
     Raises
     ------
     SamStarError
-        If the checkpoint belongs to other settings, or the loss is no number any more.
+        If the checkpoint belongs to another network or other settings, or the loss is no number
+        any more.
     """
     out.mkdir(parents=True, exist_ok=True)
     optimizer = torch.optim.AdamW(
@@ -117,7 +118,7 @@ def train(
         model.train()
         for group in optimizer.param_groups:
             group["lr"] = settings.learning_rate * _schedule(step, settings)
-        loss = contrastive_loss(model(batch.crops), batch, settings.temperature)
+        loss = contrastive_loss(model(_stretched(batch)), batch, settings.temperature)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -129,20 +130,33 @@ def train(
             )
         done = step + 1
         if done % settings.evaluate_every == 0 or done == settings.steps:
-            _append(out / "curve.csv", done, float(np.mean(losses)), _evaluate(model, settings))
-            losses.clear()
+            # first what was learned: measuring a large network takes a minute
             _save(checkpoint, done, settings, model, optimizer)
             _export(model, weights)
+            _append(out / "curve.csv", done, float(np.mean(losses)), _evaluate(model, settings))
+            losses.clear()
         if progress is not None:
             progress(Progress("training", done, settings.steps, f"loss {recent:.3f}"))
     return weights
+
+
+def _stretched(batch: TextureBatch) -> Tensor:
+    """Crops in the units in which encoders get them: 0 to 1 over the range of their image."""
+    out = torch.empty_like(batch.crops)
+    for image in range(int(batch.image.max()) + 1):
+        rows = batch.image == image
+        crops = batch.crops[rows]
+        # the limits of `in_gray_levels`, which is above this module
+        low, high = (float(v) for v in np.percentile(crops.numpy(), (0.1, 99.9)))
+        out[rows] = (crops - low) / max(high - low, 1e-12)
+    return out
 
 
 @torch.no_grad()
 def _evaluate(model: nn.Module, settings: TrainTextureSettings) -> float:
     model.eval()
     batches = [make_texture_batch(HELD_OUT + k, settings) for k in range(_HELD_OUT_BATCHES)]
-    return float(np.mean([nearest_accuracy(model(batch.crops), batch) for batch in batches]))
+    return float(np.mean([nearest_accuracy(model(_stretched(batch)), batch) for batch in batches]))
 
 
 def _schedule(step: int, settings: TrainTextureSettings) -> float:
@@ -175,6 +189,7 @@ def _save(
     state = {
         "step": step,
         "settings": settings.key(),
+        "network": type(model).__name__,
         "model": model.state_dict(),
         "optimizer": optimizer.state_dict(),
     }
@@ -190,6 +205,15 @@ def _load(
     optimizer: torch.optim.Optimizer,
 ) -> int:
     state = torch.load(path, map_location="cpu", weights_only=True)
+    mine = type(model).__name__
+    theirs = state.get("network")
+    if theirs is None:  # older ones do not say
+        theirs = mine if state["model"].keys() == model.state_dict().keys() else "another network"
+    if theirs != mine:
+        raise SamStarError(
+            f"{path} holds {theirs}, not {mine}: resume with the same --model, or train into "
+            "another folder."
+        )
     if state["settings"] != settings.key():
         raise SamStarError(
             f"{path} was trained with other settings: resume with the same, or train into another "

@@ -13,9 +13,11 @@ from scipy import ndimage
 from napari_samstar.booster.period import lattice_period
 from napari_samstar.runs import MaskRuns
 from napari_samstar.settings import CropSettings
+from napari_samstar.types import SamStarError
 
 __all__ = [
     "Crops",
+    "checked_image",
     "crop_side",
     "cut_crops",
     "fitting_side",
@@ -70,6 +72,41 @@ class Crops:
     def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> Crops:
         """Return some of the crops."""
         return Crops(self.pixels[rows], self.inside[rows], self.mask[rows], self.boxes[rows])
+
+
+def checked_image(image: NDArray[np.generic], shape: tuple[int, int]) -> NDArray[np.float32]:
+    """Give an image as intensities that belong to masks.
+
+    Parameters
+    ----------
+    image : (H, W) array
+        Intensities; pixels that are no numbers get the median of the others.
+    shape : tuple of int
+        Height and width of the masks, px.
+
+    Raises
+    ------
+    SamStarError
+        If it has colors, is of another size, or has no pixel that is a number.
+    """
+    given = np.asarray(image)
+    if given.ndim != 2 or given.dtype.kind not in "biuf":
+        raise SamStarError(
+            "Textures are looked at in one image of gray levels (H, W); this one has "
+            f"{given.ndim} dimensions of type {given.dtype}."
+        )
+    if given.shape != tuple(shape):
+        raise SamStarError(
+            f"The image is {given.shape[1]} x {given.shape[0]} px and the masks are {shape[1]} x "
+            f"{shape[0]} px: they must belong together."
+        )
+    gray = np.ascontiguousarray(given, np.float32)
+    known = np.isfinite(gray)
+    if not known.all():
+        if not known.any():
+            raise SamStarError("No pixel of the image is a number: choose another image.")
+        gray = np.where(known, gray, np.median(gray[known]))
+    return gray
 
 
 def in_gray_levels(image: NDArray[np.generic]) -> NDArray[np.float32]:
@@ -161,13 +198,11 @@ def cut_crops(
 
     Raises
     ------
-    ValueError
-        If image and masks differ in shape.
+    SamStarError
+        If the image is not (H, W), differs from the masks in shape, or holds no numbers.
     """
     settings = settings or CropSettings()
-    if tuple(image.shape) != runs.shape:
-        raise ValueError(f"Image {image.shape} and masks {runs.shape} differ in shape.")
-    gray = np.ascontiguousarray(image, np.float32)
+    gray = checked_image(image, runs.shape)
     side = side or crop_side(gray, settings)
     pixels, insides, owner, boxes = [], [], [], []
     mask_boxes, areas = runs.boxes(), runs.areas()

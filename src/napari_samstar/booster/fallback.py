@@ -12,13 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from napari_samstar.booster.crops import crop_side, grid_crops, in_gray_levels
+from napari_samstar.booster.crops import checked_image, crop_side, grid_crops, in_gray_levels
 from napari_samstar.booster.field import texture_field
 from napari_samstar.booster.mosaic import sharpened, tiles, without_slivers
 from napari_samstar.booster.overlaps import without_specks
 from napari_samstar.booster.texture import TextureEncoder, texture_encoders
 from napari_samstar.runs import MaskRuns, RunsBuilder
 from napari_samstar.settings import CropSettings, FallbackSettings, TextureSettings
+from napari_samstar.types import SamStarError
 
 __all__ = ["uncovered_regions"]
 
@@ -56,12 +57,20 @@ def uncovered_regions(
     -------
     MaskRuns
         Connected regions of the uncovered area, largest first; together they need not fill it.
+
+    Raises
+    ------
+    SamStarError
+        If the image is not (H, W), differs from `covered` in shape, or holds no numbers.
     """
     settings, crops = settings or FallbackSettings(), crops or CropSettings()
     if encoders is None:
         encoders = texture_encoders(TextureSettings(encoders=("intensity", "physics")))
-    free = ~covered
-    gray = in_gray_levels(image)
+    covered = np.asarray(covered)
+    if covered.ndim != 2:
+        raise SamStarError(f"Where masks lie is said by an array (H, W), not {covered.shape}.")
+    gray = in_gray_levels(checked_image(image, (covered.shape[0], covered.shape[1])))
+    free = ~covered.astype(bool)
     # small crops see thin layers; how much they tell together is for materials to say
     side = min(round(settings.share * crop_side(gray, crops)), crops.smallest_side)
     side = min(max(side, crops.least_side), *gray.shape)

@@ -86,12 +86,14 @@ class FractalEncoder:
     def __call__(
         self, crops: NDArray[np.generic], boxes: NDArray[np.int32] | None = None
     ) -> NDArray[np.float32]:
-        """Embed crops (N, S, S) as unit vectors (N, 128); all crops share one gray scale."""
-        pixels = np.asarray(crops, np.float32)
-        low, high = (float(pixels.min()), float(pixels.max())) if pixels.size else (0.0, 1.0)
+        """Embed crops (N, S, S), 0 to 255 as `in_gray_levels` gives them, as unit vectors (N, 128).
+
+        A crop's vector does not depend on the others.
+        """
+        pixels = np.asarray(crops, np.float32) / np.float32(255)
         parts = []
         with torch.inference_mode():
             for start in range(0, len(pixels), self._batch):
-                part = (pixels[start : start + self._batch] - low) / max(high - low, 1e-6)
+                part = np.ascontiguousarray(pixels[start : start + self._batch])
                 parts.append(self._net(torch.from_numpy(part)).numpy())
         return np.concatenate(parts) if parts else np.zeros((0, FractalNet.dimension), np.float32)

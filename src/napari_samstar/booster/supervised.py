@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_samstar.booster.crops import crop_side, cut_crops
+from napari_samstar.booster.crops import checked_image, crop_side, cut_crops
 from napari_samstar.booster.materials import Materials
 from napari_samstar.booster.texture import Space, TextureEncoder, fit_space
 from napari_samstar.runs import MaskRuns
@@ -28,6 +28,9 @@ __all__ = [
     "few_shot",
     "train_on_crystals",
 ]
+
+
+_CLOSE = 1.1  # how far pixel sizes may be apart: a lattice looks the same
 
 
 class CropClassifier(Protocol):
@@ -63,14 +66,22 @@ def classify_masks(
     settings : BoostSettings, optional
         Crops, and how clear a vote must be.
     pixel_nm : float, optional
-        Size of a pixel, nm.
+        Size of a pixel, nm; where it is given, a classifier that knows its own is held to it.
 
     Returns
     -------
     Materials
         ``labels`` keep the classifier's order; ``count`` is the number of classes found.
+
+    Raises
+    ------
+    SamStarError
+        If the image is not (H, W), differs from the masks in shape, holds no numbers, or its
+        pixels differ in size by more than a tenth from those that the classifier was trained on.
     """
     settings = settings or BoostSettings()
+    _check_pixel(pixel_nm, getattr(classifier, "pixel_nm", None))
+    image = checked_image(image, runs.shape)
     side = crop_side(image, settings.crops, pixel_nm)
     crops = cut_crops(image, runs, settings.crops, side)
     labels = np.zeros(len(runs), np.int32)
@@ -135,8 +146,14 @@ def few_shot(
     Raises
     ------
     SamStarError
-        If there are fewer than two classes.
+        If there are fewer than two classes, crops and labels differ in number, crops differ in
+        size or are no numbers, or the method is not known.
     """
+    if method not in ("prototype", "logistic"):
+        raise SamStarError(f"Crops are learned by prototype or logistic, not by {method!r}.")
+    crops = _checked_crops(crops)
+    if len(labels) != len(crops):
+        raise SamStarError(f"There are {len(labels)} labels for {len(crops)} crops: give one each.")
     names, target = np.unique(np.asarray(labels, str), return_inverse=True)
     if names.size < 2:
         raise SamStarError(
@@ -147,6 +164,34 @@ def few_shot(
     rows = space.project(parts)
     decide = _logistic(rows, target) if method == "logistic" else _prototypes(rows, target)
     return FewShotClassifier(tuple(names.tolist()), tuple(encoders), space, decide)
+
+
+def _checked_crops(crops: Any) -> NDArray[np.float32]:
+    try:
+        pixels = np.asarray(crops, np.float32)
+    except (TypeError, ValueError) as err:
+        raise SamStarError("Crops are squares of one size, (N, S, S), of gray levels.") from err
+    if pixels.ndim != 3:
+        raise SamStarError(f"Crops come as an array (N, S, S), not {pixels.shape}.")
+    known = np.isfinite(pixels).all((1, 2))
+    if not known.all():
+        raise SamStarError(
+            f"Crop {int(np.argmin(known))} holds a pixel that is no number: choose another place."
+        )
+    return pixels
+
+
+def _check_pixel(size: float | None, trained: float | None = None) -> None:
+    """Raise SamStarError for a pixel size (nm) that is none or not what was trained on."""
+    if size is None:
+        return
+    if not (np.isfinite(size) and size > 0):
+        raise SamStarError(f"A pixel cannot be {size:g} nm wide: give a positive number.")
+    if trained is not None and not 1 / _CLOSE <= size / trained <= _CLOSE:
+        raise SamStarError(
+            f"The classifier knows crystals at {trained:g} nm a pixel and the image has {size:g} "
+            "nm: train one at this size, or scale the image."
+        )
 
 
 def _prototypes(
@@ -185,10 +230,13 @@ class CrystalClassifier:
         The phases.
     net : Module
         Crops (N, S, S) to scores (N, C).
+    pixel_nm : float, optional
+        Size of a pixel at which it was trained, nm; None where an older file does not say.
     """
 
-    def __init__(self, names: tuple[str, ...], net: Any) -> None:
+    def __init__(self, names: tuple[str, ...], net: Any, pixel_nm: float | None = None) -> None:
         self.names = names
+        self.pixel_nm = pixel_nm
         self._net = net
 
     def probabilities(self, crops: NDArray[np.generic]) -> NDArray[np.float32]:
@@ -203,11 +251,14 @@ class CrystalClassifier:
         return np.asarray(torch.cat(parts).numpy(), np.float32)
 
     def save(self, path: Path) -> None:
-        """Write weights and names as safetensors."""
+        """Write weights, names and pixel size as safetensors."""
         from safetensors.torch import save_file
 
         state = {n: v.contiguous() for n, v in self._net.state_dict().items()}
-        save_file(state, path, {"names": "\n".join(self.names)})
+        facts = {"names": "\n".join(self.names)}
+        if self.pixel_nm is not None:
+            facts["pixel_nm"] = repr(self.pixel_nm)
+        save_file(state, path, facts)
 
     @classmethod
     def load(cls, path: Path) -> CrystalClassifier:
@@ -222,13 +273,15 @@ class CrystalClassifier:
 
         try:
             with safe_open(path, "pt") as file:
-                names = tuple((file.metadata() or {})["names"].split("\n"))
+                facts = file.metadata() or {}
+                names = tuple(facts["names"].split("\n"))
+                pixel_nm = float(facts["pixel_nm"]) if "pixel_nm" in facts else None
                 state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             net = _network(len(names))
             net.load_state_dict(state)
-        except (OSError, SafetensorError, KeyError, RuntimeError) as err:
+        except (OSError, SafetensorError, KeyError, RuntimeError, ValueError) as err:
             raise SamStarError(f"{path} is not a crystal classifier: {err}") from err
-        return cls(names, net.eval())
+        return cls(names, net.eval(), pixel_nm)
 
 
 def _network(classes: int) -> Any:
@@ -266,12 +319,14 @@ def train_on_crystals(
     Raises
     ------
     SamStarError
-        If there are fewer than two phases, or one that is not known or not resolved.
+        If there are fewer than two phases, or one that is not known or not resolved, or the pixel
+        size is none.
     """
     import torch
     from torch.nn import functional
 
     settings = settings or CrystalTraining()
+    _check_pixel(pixel_nm)
     textures = _textures(phases, pixel_nm)
     torch.manual_seed(settings.seed)
     net = _network(len(textures))
@@ -288,7 +343,7 @@ def train_on_crystals(
         if progress is not None:
             message = f"loss {float(loss.detach()):.3f}"
             progress(Progress("training", step + 1, settings.steps, message))
-    return CrystalClassifier(tuple(phases), net.eval())
+    return CrystalClassifier(tuple(phases), net.eval(), float(pixel_nm))
 
 
 def _textures(phases: Sequence[str], pixel_nm: float) -> list[Texture]:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from napari_samstar import __version__
+from napari_samstar.cli.dataset import add_parser as add_dataset
 from napari_samstar.cli.demo import add_parser as add_demo
 from napari_samstar.cli.distil import add_parser as add_distil
 from napari_samstar.cli.errors import FAILED, STOPPED, explain
@@ -19,6 +20,7 @@ from napari_samstar.cli.evaluate import add_parser as add_evaluate
 from napari_samstar.cli.models import add_parser as add_models
 from napari_samstar.cli.quality import add_parser as add_quality
 from napari_samstar.cli.rewards import add_parser as add_rewards
+from napari_samstar.cli.roi import add_parser as add_roi
 from napari_samstar.cli.run import add_parser as add_run
 from napari_samstar.cli.synth import add_parser as add_synth
 from napari_samstar.cli.texture import add_parser as add_texture
@@ -48,6 +50,8 @@ def _parser() -> argparse.ArgumentParser:
         add_run,
         add_rewards,
         add_evaluate,
+        add_roi,
+        add_dataset,
         add_models,
         add_synth,
         add_train,

@@ -37,7 +37,10 @@ def run(args: argparse.Namespace) -> int:
 
     from napari_samstar.adapt.train_texture import train
     from napari_samstar.settings import TrainTextureSettings
+    from napari_samstar.types import SamStarError
 
+    if args.threads < 1:
+        raise SamStarError(f"--threads takes 1 or more, not {args.threads}.")
     given = {name: getattr(args, name) for name in ("steps", "seed")}
     settings = TrainTextureSettings(**{k: v for k, v in given.items() if v is not None})
     torch.set_num_threads(args.threads)

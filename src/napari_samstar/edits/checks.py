@@ -65,9 +65,14 @@ def checked_material(value: Any, least: int = 0) -> int:
 
 def checked_points(values: Iterable[Iterable[float]]) -> tuple[Point, ...]:
     """Return points in px, or raise SamStarError."""
+    if not isinstance(values, Iterable):
+        raise SamStarError(f"Points are a list of x and y in px, not {str(values)[:60]}.")
     points = []
     for value in values:
-        x, y = (float(v) for v in value)
+        try:
+            x, y = (float(v) for v in value)
+        except (TypeError, ValueError, OverflowError) as err:
+            raise SamStarError(f"A point is x and y in px, not {str(value)[:60]}.") from err
         if not (math.isfinite(x) and math.isfinite(y) and max(abs(x), abs(y)) <= _FAR):
             raise SamStarError(f"The point ({x:g}, {y:g}) px lies far outside the image.")
         points.append((x, y))

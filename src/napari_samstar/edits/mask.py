@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from napari_samstar.io.coco import decode_counts, encode_counts
 from napari_samstar.runs import MaskRuns, encode_window
 from napari_samstar.types import SamStarError
 
-__all__ = ["Mask"]
+__all__ = ["Mask", "checked_mask", "checked_masks"]
 
 
 @dataclass(frozen=True)
@@ -40,11 +40,18 @@ class Mask:
         Raises
         ------
         SamStarError
-            If the window is not two-dimensional or does not lie in the image.
+            If the window is not two-dimensional, holds something else than numbers or truth
+            values, or does not lie in the image.
         """
-        dense = np.ascontiguousarray(window, dtype=bool)
-        if dense.ndim != 2:
-            raise SamStarError(f"A mask has two dimensions; this one has {dense.ndim}.")
+        given = np.asarray(window)
+        if given.ndim != 2:
+            raise SamStarError(f"A mask has two dimensions; this one has {given.ndim}.")
+        if given.dtype.kind not in "biuf" or (given.dtype.kind == "f" and np.isnan(given).any()):
+            raise SamStarError(
+                "A mask is true or false at every pixel; this one holds "
+                f"{'NaN' if given.dtype.kind == 'f' else given.dtype}."
+            )
+        dense = np.ascontiguousarray(given, dtype=bool)
         height, width = shape or dense.shape
         if not (0 <= y0 <= height - dense.shape[0] and 0 <= x0 <= width - dense.shape[1]):
             raise SamStarError("The mask reaches beyond the image: choose one inside it.")
@@ -58,7 +65,12 @@ class Mask:
         SamStarError
             If the text is none, or is of another size than `shape`.
         """
-        counts = decode_counts(self.counts)
+        try:
+            counts = decode_counts(self.counts)
+        except OverflowError as err:
+            raise SamStarError(
+                "A run of the mask is longer than any image: write it anew."
+            ) from err
         if int(counts.sum(dtype=np.uint64)) != self.shape[0] * self.shape[1]:
             raise SamStarError(
                 f"The mask's run lengths do not fill {self.shape[1]} x {self.shape[0]} px: "
@@ -81,3 +93,22 @@ class Mask:
         """Give back the mask that `record` was called on."""
         height, width = record["size"]
         return cls(str(record["counts"]), (int(height), int(width)))
+
+
+def checked_mask(value: Any) -> Mask:
+    """Return a mask, made of an array (H, W) of the image's size if it is none, or raise."""
+    if isinstance(value, Mask):
+        return value
+    if not isinstance(value, np.ndarray):
+        raise SamStarError(
+            "A mask is a Mask or an array of true and false of the image's size, not "
+            f"{str(value)[:60]}."
+        )
+    return Mask.of(value)
+
+
+def checked_masks(values: Any) -> tuple[Mask, ...]:
+    """Return one mask or several, as `checked_mask` takes them, or raise SamStarError."""
+    one = isinstance(values, Mask) or (isinstance(values, np.ndarray) and values.ndim == 2)
+    several = values if isinstance(values, Iterable) and not one else (values,)
+    return tuple(checked_mask(value) for value in several)

@@ -46,14 +46,14 @@ __all__ = ["apply", "next_free", "own_labels", "plan"]
 _Labels = NDArray[np.int32]
 
 
-def apply(labels: NDArray[Any], edits: Iterable[Edit]) -> _Labels:
+def apply(labels: NDArray[Any], edits: Edit | Iterable[Edit]) -> _Labels:
     """Correct a label image.
 
     Parameters
     ----------
     labels : (H, W) int
         0 is background; it is left as it is.
-    edits : iterable of edits
+    edits : edit, or iterable of edits
         Carried out one after another.
 
     Returns
@@ -69,7 +69,8 @@ def apply(labels: NDArray[Any], edits: Iterable[Edit]) -> _Labels:
     out = own_labels(labels)
     table = segment_table(out)
     free = max(table, default=0) + 1
-    for edit in edits:
+    several = edits if isinstance(edits, Iterable) else (edits,)
+    for edit in several:
         delta = plan(out, table, edit, free).delta
         delta.write(out)
         delta.update(table)
@@ -151,6 +152,8 @@ def plan(
             rows = rows_of(table, edit.labels)
             new = {label: replace(row, status=edit.status) for label, row in rows.items()}
             return Step(edit, no_pixels(rows, new, size_of(labels)))
+        case _:
+            raise SamStarError(f"{str(edit)[:60]} is not a correction, such as Merge(3, 7).")
 
 
 def _merge(labels: _Labels, table: SegmentTable, edit: Merge) -> Delta:

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import secrets
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -40,6 +41,7 @@ from napari_samstar.types import SamStarError
 __all__ = ["Recoverable", "discard", "journals_folder", "recover", "restore", "start", "sweep"]
 
 _LABELS, _REST = "labels.npz", "unread.jsonl"
+_COLUMNS = ("label", "material", "status")
 _STATUSES: tuple[Status, ...] = get_args(Status)
 
 
@@ -226,21 +228,35 @@ def discard(path: str | Path) -> None:
 
 def _first_state(path: Path, header: Mapping[str, Any]) -> Editor:
     try:
-        with np.load(path / _LABELS, allow_pickle=False) as file:
+        # opened here: what is no archive would be left open
+        with (path / _LABELS).open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             labels = file["labels"]
-            columns = [file[name].tolist() for name in ("label", "material", "status")]
+            columns = [file[name].tolist() for name in _COLUMNS]
         materials = {k: m for k, m, _ in zip(*columns, strict=True)}
         statuses = {k: _STATUSES[s] for k, _, s in zip(*columns, strict=True)}
-    except (OSError, KeyError, ValueError, IndexError, TypeError) as err:
-        raise SamStarError(
-            f"{path} has lost its label image: {path / _LABELS} is damaged."
-        ) from err
-    if _hash(labels) != header.get("labels_hash"):
+        same = _hash(labels) == header.get("labels_hash")
+    except Exception as err:  # a damaged archive fails in more ways than anybody listed
+        raise SamStarError(_lost(path)) from err
+    if not same:
         raise SamStarError(f"{path / _LABELS} is not the label image that the journal began with.")
     names: dict[int, str] = {}
     with contextlib.suppress(ValueError, TypeError, AttributeError):  # older ones have none
         names = {int(k): str(name) for k, name in header.get("names", {}).items()}
     return Editor(labels, segment_table(labels, materials, statuses), names=names)
+
+
+def _lost(path: Path) -> str:
+    return f"{path} has lost its label image: {path / _LABELS} is damaged."
+
+
+def _has_labels(path: Path) -> bool:
+    """Whether the file of the label image has an end: one that was cut off has not; quick."""
+    try:
+        with zipfile.ZipFile(path / _LABELS) as file:
+            names = set(file.namelist())
+    except Exception:  # as where it is read
+        return False
+    return names >= {f"{name}.npy" for name in ("labels", *_COLUMNS)}
 
 
 def _set_aside(path: Path, rest: bytes, *, fits: bool) -> str:
@@ -284,6 +300,8 @@ def _describe(path: Path) -> Recoverable:
     problem = f"A correction in {path} is damaged: only those before it can be brought back."
     if b"\n" not in raw[ends[-1] :]:
         problem = ""
+    if unsaved and not _has_labels(path):
+        problem = _lost(path)
     return Recoverable(path, image, changed, len(done) if unsaved else 0, closed, problem)
 
 

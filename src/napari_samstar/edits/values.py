@@ -14,7 +14,7 @@ from napari_samstar.edits.checks import (
     checked_name,
     checked_points,
 )
-from napari_samstar.edits.mask import Mask
+from napari_samstar.edits.mask import Mask, checked_mask, checked_masks
 from napari_samstar.types import SamStarError
 
 __all__ = [
@@ -91,7 +91,7 @@ class Split(_Edit):
         A polyline drawn across the segment, px.
     points : two (x, y)
         One in each of two touching objects, px: the cut is the watershed between them.
-    parts : Mask or sequence of Mask
+    parts : Mask or (H, W) bool, or sequence of these
         Pixels of the pieces to cut off, such as SAM's mask of a click.
     new : tuple of int
         Numbers of the pieces cut off; free ones are taken where there are none.
@@ -104,12 +104,11 @@ class Split(_Edit):
     new: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        parts = (self.parts,) if isinstance(self.parts, Mask) else tuple(self.parts)
         self._set(
             label=checked_label(self.label),
             line=checked_points(self.line),
             points=checked_points(self.points),
-            parts=parts,
+            parts=checked_masks(self.parts),
             new=tuple(checked_label(value) for value in self.new),
         )
         if (bool(self.line) + bool(self.points) + bool(self.parts)) != 1:
@@ -148,7 +147,7 @@ class Add(_Edit):
 
     Parameters
     ----------
-    mask : Mask
+    mask : Mask or (H, W) bool
         Pixels wanted.
     label : int or None
         The segment that grows, or the number of the new one; None takes a free number.
@@ -165,7 +164,12 @@ class Add(_Edit):
 
     def __post_init__(self) -> None:
         label = None if self.label is None else checked_label(self.label)
-        self._set(label=label, material=checked_material(self.material), over=bool(self.over))
+        self._set(
+            mask=checked_mask(self.mask),
+            label=label,
+            material=checked_material(self.material),
+            over=bool(self.over),
+        )
 
     @classmethod
     def _from(cls, values: Mapping[str, Any]) -> Self:
@@ -178,7 +182,7 @@ class Paint(_Edit):
 
     Parameters
     ----------
-    masks : sequence of Mask
+    masks : sequence of Mask or (H, W) bool
         Pixels painted, each with one label.
     labels : sequence of int
         The label of each, 0 for background.
@@ -189,7 +193,7 @@ class Paint(_Edit):
 
     def __post_init__(self) -> None:
         labels = tuple(0 if value == 0 else checked_label(value) for value in self.labels)
-        self._set(masks=tuple(self.masks), labels=labels)
+        self._set(masks=checked_masks(self.masks), labels=labels)
         if not self.masks or len(self.masks) != len(self.labels):
             raise SamStarError("Painting needs one label for each mask, and one mask or more.")
 
@@ -297,7 +301,7 @@ def edit_from_record(record: Mapping[str, Any]) -> Edit:
     try:
         values = dict(record)
         return _KINDS[values.pop("edit")]._from(values)
-    except (KeyError, TypeError, ValueError) as err:
+    except (KeyError, TypeError, ValueError, OverflowError) as err:
         raise SamStarError("This is not a correction that this napari-samstar knows.") from err
 
 

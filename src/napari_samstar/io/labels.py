@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from napari_samstar.io.formats import Format
 from napari_samstar.io.read import _opened, _plain_errors
 from napari_samstar.io.stack import Stack
-from napari_samstar.labels import check_labels
+from napari_samstar.labels import check_labels, index_labels
 from napari_samstar.masks import mask_runs
 from napari_samstar.runs import MaskRuns
 from napari_samstar.types import SamStarError
 
-__all__ = ["load_labels"]
+__all__ = ["label_materials", "load_labels"]
 
 
 def load_labels(path: str | Path) -> NDArray[Any] | MaskRuns:
@@ -54,6 +54,40 @@ def load_labels(path: str | Path) -> NDArray[Any] | MaskRuns:
             return MaskRuns.from_rows([row for row, _ in rows], rows[0][1])
 
 
+def label_materials(labels: NDArray[Any], materials: NDArray[Any]) -> dict[int, int]:
+    """Find the material of each label: the value that most of its pixels have.
+
+    Parameters
+    ----------
+    labels : (H, W) int
+        0 is background.
+    materials : (H, W) int
+        0 where none or uncertain.
+
+    Raises
+    ------
+    SamStarError
+        If either is no label image, or they differ in height or width.
+    """
+    index, ids = index_labels(labels)
+    values, numbers = index_labels(materials)
+    if values.shape != index.shape:
+        raise SamStarError(
+            f"The labels are {index.shape[1]} x {index.shape[0]} px and the materials "
+            f"{values.shape[1]} x {values.shape[0]} px: they must belong together."
+        )
+    pairs, counts = np.unique(
+        index.astype(np.int64) * (numbers.size + 1) + values, return_counts=True
+    )
+    found: dict[int, int] = {}
+    # the most frequent last, so that it stays
+    for pair in pairs[np.argsort(counts, kind="stable")].tolist():
+        region, value = divmod(pair, numbers.size + 1)
+        if region:
+            found[int(ids[region - 1])] = int(numbers[value - 1]) if value else 0
+    return found
+
+
 def _labels(path: Path, stack: Stack, kind: Format, frame: int) -> NDArray[Any]:
     plane = _palette_indices(path) if kind.name == "PNG" else None
     if plane is None:
@@ -61,6 +95,12 @@ def _labels(path: Path, stack: Stack, kind: Format, frame: int) -> NDArray[Any]:
     if plane.ndim == 3:
         gray = plane[..., 0]
         if not all(np.array_equal(gray, plane[..., k]) for k in range(min(plane.shape[2], 3))):
+            if kind.name not in ("PNG", "JPEG") and np.unique(plane).size <= 2:
+                high, wide, n = plane.shape
+                raise SamStarError(
+                    f"{path.name} is {high} x {wide} x {n} with two values: if these are "
+                    f"{n} masks, save them as (N, H, W), the number of masks first."
+                )
             raise SamStarError(
                 f"{path.name} is a picture in color, not a label image: save whole numbers, one "
                 "per object."

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_samstar.masks import Masks, mask_runs
+from napari_samstar.masks import Masks, paired_runs
 from napari_samstar.runs import MaskRuns, RunsBuilder
 
 __all__ = ["band_width", "boundary_agreement", "boundary_bands"]
@@ -82,9 +82,8 @@ def boundary_agreement(
     Martin, Fowlkes and Malik, "Learning to detect natural image boundaries using local brightness,
     color, and texture cues", IEEE TPAMI 26 (2004).
     """
-    true_runs = mask_runs(truth)
-    found = _outlines(mask_runs(predicted, true_runs.shape))
-    there = _outlines(true_runs)
+    found_runs, true_runs = paired_runs(predicted, truth)
+    found, there = _outlines(found_runs), _outlines(true_runs)
     if tolerance is None:
         tolerance = max(1.0, 0.0075 * float(np.hypot(*true_runs.shape)))
     precision, recall = _share_near(found, there, tolerance), _share_near(there, found, tolerance)

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_samstar.masks import Masks, mask_runs
+from napari_samstar.masks import Masks, paired_runs
 from napari_samstar.metrics.boundary import boundary_agreement
 from napari_samstar.metrics.instances import matched_iou
 from napari_samstar.metrics.partitions import adjusted_rand_index, variation_of_information
-from napari_samstar.metrics.samiam import samiam_scores
+from napari_samstar.metrics.samiam import every_samiam_score
 from napari_samstar.runs import MaskRuns
 from napari_samstar.types import Segmentation, Selection
 
 __all__ = ["evaluate"]
-
-_READINGS: tuple[Literal["code", "paper"], ...] = ("code", "paper")
-_REGIONS: tuple[Literal["mask", "boundary"], ...] = ("mask", "boundary")
 
 
 def evaluate(labels_or_masks: Masks | Selection | Segmentation, truth: Masks) -> dict[str, Any]:
@@ -30,7 +27,7 @@ def evaluate(labels_or_masks: Masks | Selection | Segmentation, truth: Masks) ->
         What was found. Where masks overlap, measures that need a label image see the smaller one
         on top.
     truth : (H, W) int, or masks
-        What is there.
+        What is there; a list without masks is an image without objects.
 
     Returns
     -------
@@ -54,8 +51,7 @@ def evaluate(labels_or_masks: Masks | Selection | Segmentation, truth: Masks) ->
         labels_or_masks = labels_or_masks.runs
     elif isinstance(labels_or_masks, Segmentation):
         labels_or_masks = labels_or_masks.labels
-    true_runs = mask_runs(truth)
-    found_runs = mask_runs(labels_or_masks, true_runs.shape)
+    found_runs, true_runs = paired_runs(labels_or_masks, truth)
     found, there = _labels(labels_or_masks, found_runs), _labels(truth, true_runs)
 
     scores = matched_iou(found_runs, there)
@@ -67,10 +63,8 @@ def evaluate(labels_or_masks: Masks | Selection | Segmentation, truth: Masks) ->
     split, merged = variation_of_information(found, there)
     scores |= {"vi": split + merged, "vi_split": split, "vi_merged": merged}
     scores |= boundary_agreement(found_runs, true_runs)
-    for reading in _READINGS:
-        for region in _REGIONS:
-            paper = samiam_scores(found_runs, true_runs, region=region, reading=reading)
-            scores |= {f"samiam_{reading}_{region}_{name}": v for name, v in paper.items()}
+    paper = every_samiam_score(found_runs, true_runs)
+    scores |= {f"samiam_{name}": value for name, value in paper.items()}
     return scores
 
 

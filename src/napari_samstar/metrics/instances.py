@@ -160,8 +160,27 @@ def match(
     (M,) int64
         Positions of the chosen pairs in `first`, `second`, `iou`.
     """
+    # two that meet nobody else need no search, whose time grows with the square of their number
+    lone = (np.bincount(first, minlength=n_predicted)[first] == 1) & (
+        np.bincount(second, minlength=n_truth)[second] == 1
+    )
+    rest = np.flatnonzero(~lone)
+    truths, of_truth = np.unique(second[rest], return_inverse=True)
+    masks, of_mask = np.unique(first[rest], return_inverse=True)
+    chosen = _matched(of_mask, of_truth, iou[rest], masks.size, truths.size, most_pairs)
+    return np.sort(np.concatenate([np.flatnonzero(lone), rest[chosen]]))
+
+
+def _matched(
+    first: NDArray[np.intp],
+    second: NDArray[np.intp],
+    iou: NDArray[np.float64],
+    n_predicted: int,
+    n_truth: int,
+    most_pairs: bool,
+) -> NDArray[np.intp]:
     if first.size == 0:
-        return np.zeros(0, np.int64)
+        return np.zeros(0, np.intp)
     # a true object may stay alone at the cost of its own spare column, so that a matching exists;
     # only pairs that overlap are edges: thousands of objects need no dense table
     alone = n_truth + 2.0 if most_pairs else 2.0
