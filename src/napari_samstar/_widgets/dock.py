@@ -15,6 +15,7 @@ from qtpy.QtWidgets import QFormLayout, QLabel, QVBoxLayout, QWidget
 
 from napari_samstar._widgets.context import EVERYTHING, context_of
 from napari_samstar._widgets.job_bar import JobBar
+from napari_samstar._widgets.wheel import CalmWheel
 from napari_samstar.session import OpenImage
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class Dock(QWidget):
         self.context.image_changed.connect(self._on_image)
         self.context.jobs.busy_changed.connect(self._on_busy)
         self._on_image(EVERYTHING)
+        CalmWheel(self)
 
     def build(self) -> None:
         """Make the widgets and add them to `self.body`."""
