@@ -25,8 +25,9 @@ class CalmWheel(QObject):
         """Leave the wheel to the page, and look at what is added to it."""
         if isinstance(event, QChildEvent):
             # polished: made in full, and all in it, before it is first seen
-            if event.type() == QEvent.Type.ChildPolished and isinstance(event.child(), QWidget):
-                self._watch(event.child())
+            child = event.child()
+            if event.type() == QEvent.Type.ChildPolished and isinstance(child, QWidget):
+                self._watch(child)
             return False
         if event is None or event.type() != QEvent.Type.Wheel or not _is_control(watched):
             return False
