@@ -475,3 +475,21 @@ def test_a_window_that_closes_in_the_middle_keeps_what_was_corrected(
     until(qtbot, lambda: context.is_closed)
     (offer,) = edits.recover(edits.journals_folder())
     assert (offer.corrections, offer.closed) == (1, True)
+
+
+def test_objects_whose_layer_was_deleted_are_seen_again_on_the_page(
+    viewer: ViewerModel, context: Context, page: CorrectDock, qtbot: Any
+) -> None:
+    page.press("merge")
+    click(page, 20, 20)
+    click(page, 20, 60)
+    page.hide()
+    viewer.layers.remove(context.outputs.layer(context.image, OBJECTS))
+    page.show()
+    layer = context.outputs.layer(context.image, OBJECTS)
+    np.testing.assert_array_equal(np.squeeze(layer.data), found(context).labels)
+    assert viewer.layers.selection.active is layer, "keys belong to it"
+    click(page, 60, 60)
+    page.press("delete")
+    assert shown(context)[60, 60] == 0
+    wait(qtbot, context)
