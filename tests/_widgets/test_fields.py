@@ -18,11 +18,14 @@ from qtpy.QtWidgets import (
     QLineEdit,
     QScrollBar,
 )
-from tests.waiting import until
+from tests.waiting import until, wait
 
 from napari_samstar._widgets.context import Context
+from napari_samstar._widgets.fields import Fold
 from napari_samstar._widgets.forms import SettingsForm
+from napari_samstar._widgets.measure_dock import MeasureDock
 from napari_samstar._widgets.micrograph_dock import MicrographDock
+from napari_samstar._widgets.search_dock import SearchDock
 from napari_samstar._widgets.segment_dock import SegmentDock
 from napari_samstar._widgets.workbench import DOCKS, Workbench
 from napari_samstar.settings import PreprocessSettings, Prior
@@ -251,3 +254,47 @@ def test_the_wheel_turns_what_has_the_focus_and_spares_what_comes_late(
     slider.setFocus()
     roll(slider)
     assert slider.value() < 50
+
+
+def tabbed(first: Any, last: Any) -> list[Any]:
+    """What has the focus from one control to another, Tab by Tab."""
+    first.setFocus()
+    found = [first]
+    while found[-1] is not last and len(found) < 100:
+        QTest.keyClick(found[-1], TAB)
+        found.append(QApplication.focusWidget())
+    return found
+
+
+def test_tab_goes_down_the_page_search_through_rows_that_came_late(
+    viewer: ViewerModel, context: Context, film: Any, qtbot: Any
+) -> None:
+    dock = seen(qtbot, viewer, SearchDock)
+    context.image.set_settings(prior=Prior())
+    context.image.set_settings(prior=Prior(diameter=(7, 9), size_unit="nm"))
+    rows = dock._rewards.rows
+    until(qtbot, lambda: all(widget.isVisible() for row in rows._rows.values() for widget in row))
+    wanted = [widget for row in rows._rows.values() for widget in row]
+    fold = dock.findChild(Fold).button
+    assert tabbed(wanted[0], dock._budget) == [*wanted, fold, dock._start, dock._budget]
+
+
+def test_tab_finds_the_histogram_before_the_table(
+    viewer: ViewerModel, context: Context, film: Any, qtbot: Any
+) -> None:
+    dock = seen(qtbot, viewer, MeasureDock)
+    context.run("Segmenting", context.image, context.image.segment_steps())
+    wait(qtbot, context)
+    assert tabbed(dock._column, dock.table) == [dock._column, dock._plot.plot, dock.table]
+
+
+def test_each_single_reward_says_what_it_is(
+    viewer: ViewerModel, context: Context, film: Any, qtbot: Any
+) -> None:
+    terms = seen(qtbot, viewer, SearchDock)._rewards.terms
+    tips = {switch.toolTip() for switch in terms._switches.values()}
+    assert len(tips) == len(terms._switches) > 5
+    assert terms.switch("size_band").toolTip() == (
+        "Share of the masks whose equivalent diameter lies in a range. Off: the next search does "
+        "not ask for it."
+    )
