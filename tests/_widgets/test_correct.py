@@ -172,7 +172,7 @@ def held(context: Context, page: CorrectDock, qtbot: Any) -> Iterator[Held]:
 
 
 def test_a_click_that_has_no_answer_yet_is_marked_after_a_moment(
-    context: Context, page: CorrectDock, held: Held, qtbot: Any
+    viewer: ViewerModel, context: Context, page: CorrectDock, held: Held, qtbot: Any
 ) -> None:
     def marks() -> np.ndarray:
         layer = context.outputs.layer(context.image, MARKS)
@@ -183,8 +183,18 @@ def test_a_click_that_has_no_answer_yet_is_marked_after_a_moment(
     assert page._late.interval() == 150
     until(qtbot, lambda: len(marks()) > 0)
     assert page._hand.suggestion is None
-    assert len(marks()) == 2, "a cross"
-    np.testing.assert_allclose(marks()[:, 0] + marks()[:, 1] / 2, 60)
+    assert len(marks()) == 4, "a cross"
+
+    def reach() -> np.ndarray:
+        ends = np.array([marks()[:, 0], marks()[:, 0] + marks()[:, 1]]) - 60
+        camera = viewer.scene.camera if hasattr(viewer, "scene") else viewer.camera
+        np.testing.assert_allclose(ends.mean((0, 1)), 0, atol=1e-9)
+        return np.linalg.norm(ends, axis=-1) * 0.5 * camera.zoom  # screen px
+
+    np.testing.assert_allclose(reach().min(), 3, err_msg="what was clicked is seen")
+    np.testing.assert_allclose(reach().max(), 6)
+    (viewer.scene.camera if hasattr(viewer, "scene") else viewer.camera).zoom *= 4
+    np.testing.assert_allclose(reach().max(), 6, err_msg="and from near, too")
     held.go.set()
     until(qtbot, lambda: page._hand.suggestion is not None)
     assert len(marks()) > 10, "and the outline of the mask, when it comes"
