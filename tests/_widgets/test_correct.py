@@ -192,9 +192,9 @@ def test_a_click_that_has_no_answer_yet_is_marked_after_a_moment(
         return np.linalg.norm(ends, axis=-1) * 0.5 * camera.zoom  # screen px
 
     np.testing.assert_allclose(reach().min(), 3, err_msg="what was clicked is seen")
-    np.testing.assert_allclose(reach().max(), 6)
+    np.testing.assert_allclose(reach().max(), 8)
     (viewer.scene.camera if hasattr(viewer, "scene") else viewer.camera).zoom *= 4
-    np.testing.assert_allclose(reach().max(), 6, err_msg="and from near, too")
+    np.testing.assert_allclose(reach().max(), 8, err_msg="and from near, too")
     held.go.set()
     until(qtbot, lambda: page._hand.suggestion is not None)
     assert len(marks()) > 10, "and the outline of the mask, when it comes"

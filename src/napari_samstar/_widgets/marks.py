@@ -23,7 +23,7 @@ _CHOSEN, _FIRST = "#f0e442", "#ffffff"  # the yellow of Okabe and Ito; white lea
 _NEW, _INSIDE, _OUTSIDE = "#56b4e9", "#009e73", "#d55e00"
 _WIDTH = 3.0  # screen px
 # arms of a click's mark from its middle, screen px: what was clicked is seen between them
-_ARMS = (3.0, 6.0)
+_ARMS = (3.0, 8.0)
 _ZOOMED = 1.25  # by how much the picture may grow or shrink before marks are drawn anew
 _FILL = 0.25  # share of the canvas's shorter side that an object looked at fills
 
