@@ -173,7 +173,7 @@ def held(context: Context, page: CorrectDock, qtbot: Any) -> Iterator[Held]:
 
 
 def test_a_click_that_has_no_answer_yet_is_marked_after_a_moment(
-    context: Context, page: CorrectDock, held: Held, qtbot: Any
+    viewer: ViewerModel, context: Context, page: CorrectDock, held: Held, qtbot: Any
 ) -> None:
     def marks() -> np.ndarray:
         layer = context.outputs.layer(context.image, MARKS)
@@ -184,8 +184,18 @@ def test_a_click_that_has_no_answer_yet_is_marked_after_a_moment(
     assert page._late.interval() == 150
     until(qtbot, lambda: len(marks()) > 0)
     assert page._hand.suggestion is None
-    assert len(marks()) == 2, "a cross"
-    np.testing.assert_allclose(marks()[:, 0] + marks()[:, 1] / 2, 60)
+    assert len(marks()) == 4, "a cross"
+
+    def reach() -> np.ndarray:
+        ends = np.array([marks()[:, 0], marks()[:, 0] + marks()[:, 1]]) - 60
+        camera = viewer.scene.camera if hasattr(viewer, "scene") else viewer.camera
+        np.testing.assert_allclose(ends.mean((0, 1)), 0, atol=1e-9)
+        return np.linalg.norm(ends, axis=-1) * 0.5 * camera.zoom  # screen px
+
+    np.testing.assert_allclose(reach().min(), 3, err_msg="what was clicked is seen")
+    np.testing.assert_allclose(reach().max(), 8)
+    (viewer.scene.camera if hasattr(viewer, "scene") else viewer.camera).zoom *= 4
+    np.testing.assert_allclose(reach().max(), 8, err_msg="and from near, too")
     held.go.set()
     until(qtbot, lambda: page._hand.suggestion is not None)
     assert len(marks()) > 10, "and the outline of the mask, when it comes"
@@ -508,3 +518,21 @@ def test_a_window_that_closes_in_the_middle_keeps_what_was_corrected(
     until(qtbot, lambda: context.is_closed)
     (offer,) = edits.recover(edits.journals_folder())
     assert (offer.corrections, offer.closed) == (1, True)
+
+
+def test_objects_whose_layer_was_deleted_are_seen_again_on_the_page(
+    viewer: ViewerModel, context: Context, page: CorrectDock, qtbot: Any
+) -> None:
+    page.press("merge")
+    click(page, 20, 20)
+    click(page, 20, 60)
+    page.hide()
+    viewer.layers.remove(context.outputs.layer(context.image, OBJECTS))
+    page.show()
+    layer = context.outputs.layer(context.image, OBJECTS)
+    np.testing.assert_array_equal(np.squeeze(layer.data), found(context).labels)
+    assert viewer.layers.selection.active is layer, "keys belong to it"
+    click(page, 60, 60)
+    page.press("delete")
+    assert shown(context)[60, 60] == 0
+    wait(qtbot, context)

@@ -182,6 +182,41 @@ def test_the_slider_below_the_picture_chooses(
     taken(qtbot, context)
 
 
+def test_two_images_share_the_slider(
+    viewer: ViewerModel,
+    searched: SearchDock,
+    context: Context,
+    film: Any,
+    discs: np.ndarray,
+    qtbot: Any,
+) -> None:
+    first = context.image
+    assert first is not None
+    layer, objects = (context.outputs.layer(first, role) for role in (CANDIDATES, OBJECTS))
+    other = viewer.add_image(discs[::-1] + 9.0, name="other")
+    second = context.image
+    assert second is not None
+    assert second is not first
+    assert (layer.visible, objects.visible) == (False, True), "the other has no candidates yet"
+    second.update(model=NO_MODEL, search=SearchSettings(budget=20, population=8))
+    searched._start.click()
+    wait(qtbot, context)
+    taken(qtbot, context)
+    ends = {image: len(image.state.front.front) - 1 for image in (first, second)}
+    assert ends[first] != ends[second]
+    short = min(ends, key=lambda image: ends[image])
+    viewer.layers.selection.active = film if short is first else other
+    assert context.image is short
+    viewer.dims.set_current_step(0, max(ends.values()))
+    assert viewer.dims.current_step[0] == ends[short]
+    order = short.state.front.along(searched._axis(0))
+    assert short.state.candidate is order[-1]
+    shown = context.outputs.layer(short, CANDIDATES)
+    assert shown.visible
+    assert np.any(np.asarray(shown._slice.image.raw)), "its objects are drawn"
+    taken(qtbot, context)
+
+
 def test_an_importance_chooses_while_it_moves(
     searched: SearchDock, context: Context, qtbot: Any
 ) -> None:

@@ -9,7 +9,15 @@ from napari.layers import Labels
 from qtpy.QtCore import QObject
 
 from napari_samstar._widgets.context import Context
-from napari_samstar._widgets.layers import ROLE, STEP, label_colors, placed_over, same_selection
+from napari_samstar._widgets.layers import (
+    INDEX,
+    OF,
+    ROLE,
+    STEP,
+    label_colors,
+    placed_over,
+    same_selection,
+)
 from napari_samstar._widgets.outputs import OBJECTS
 from napari_samstar._widgets.tool_overlays import when_taken
 from napari_samstar.session import OpenImage
@@ -71,17 +79,22 @@ class Candidates(QObject):
         """Let the candidates be seen in place of the result, or the result again."""
         self._open = opened
         image = self._context.image
-        layer = None if image is None else self._layer(image)
-        if image is None or layer is None:
+        if image is None:
             return
-        seen = opened and image.state.candidate is not None
+        layer = self._layer(image)
         for other in self._context.viewer.layers:
-            if other.metadata.get(ROLE) == CANDIDATES and other is not layer:
-                _set_visible(other, False)  # of another image
+            if other.metadata.get(ROLE) == CANDIDATES and other is not layer and other.visible:
+                self._swap(other, False)  # of another image
+        if layer is not None:
+            self._swap(layer, opened and image.state.candidate is not None)
+
+    def _swap(self, layer: Any, seen: bool) -> None:
+        """Let a layer of candidates be seen, or the result that it stands for."""
         _set_visible(layer, seen)
-        objects = self._context.outputs.layer(image, OBJECTS)
-        if objects is not None:
-            _set_visible(objects, not seen)
+        wanted = layer.metadata[OF], layer.metadata[INDEX], OBJECTS
+        for other in self._context.viewer.layers:
+            if tuple(other.metadata.get(part) for part in (OF, INDEX, ROLE)) == wanted:
+                _set_visible(other, not seen)
 
     def step(self, by: int) -> None:
         """Show the next candidate along the front, or one before."""
@@ -149,8 +162,15 @@ class Candidates(QObject):
             return
         viewer = self._context.viewer
         at = int(viewer.dims.current_step[viewer.dims.ndim - layer.ndim])
-        if 0 <= at < len(self._order) and at != self._at(image):
-            image.show(self._order[at])
+        last = len(self._order) - 1
+        if min(at, last) != self._at(image):
+            image.show(self._order[min(at, last)])
+        if at > last:  # the slider is as long as the longest front of all images
+            self._silent = True
+            try:
+                self._turn(image)
+            finally:
+                self._silent = False
 
 
 def _set_visible(layer: Any, visible: bool) -> None:

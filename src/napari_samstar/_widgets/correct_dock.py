@@ -310,6 +310,7 @@ class CorrectDock(Dock):
             self._show_state()
 
     def _enter(self, image: OpenImage) -> None:
+        self.context.outputs.bring_back(image)
         self._keys.bind(self.context.outputs.layer(image, OBJECTS))
         self._select_objects(image)
         if image.state.result is not None:

@@ -7,14 +7,16 @@ A dock is one file with one class: `title` and `tip`, a `build` that makes the w
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QFormLayout, QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFormLayout, QGridLayout, QLabel, QLayout, QVBoxLayout, QWidget
 
 from napari_samstar._widgets.context import EVERYTHING, context_of
 from napari_samstar._widgets.job_bar import JobBar
+from napari_samstar._widgets.wheel import CalmWheel
 from napari_samstar.session import OpenImage
 
 if TYPE_CHECKING:
@@ -52,6 +54,8 @@ class Dock(QWidget):
         self.context.image_changed.connect(self._on_image)
         self.context.jobs.busy_changed.connect(self._on_busy)
         self._on_image(EVERYTHING)
+        CalmWheel(self)
+        self.order_tabs()
 
     def build(self) -> None:
         """Make the widgets and add them to `self.body`."""
@@ -103,6 +107,11 @@ class Dock(QWidget):
         label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         return label
 
+    def order_tabs(self) -> None:
+        """Let Tab go through the dock as one reads it; to be called when it has got more."""
+        for control, following in pairwise(_controls(self.body)):
+            QWidget.setTabOrder(control, following)
+
     def _on_image(self, names: frozenset[str]) -> None:
         if self._asleep:
             self._missed |= names
@@ -115,3 +124,21 @@ class Dock(QWidget):
         for widget, condition, idle in self._needs:
             usable = image is not None and condition(image) and not (idle and busy)
             widget.setEnabled(usable)
+
+
+def _controls(layout: QLayout) -> Iterator[QWidget]:
+    """Find what takes the focus by Tab, line by line."""
+    places = list(range(layout.count()))
+    if isinstance(layout, QGridLayout):
+        places.sort(key=layout.getItemPosition)
+    for place in places:
+        item = layout.itemAt(place)
+        widget = None if item is None else item.widget()
+        inside = item.layout() if widget is None and item is not None else None
+        if widget is not None:
+            if widget.focusPolicy() & Qt.FocusPolicy.TabFocus:
+                yield widget
+            else:
+                inside = widget.layout()
+        if inside is not None:
+            yield from _controls(inside)

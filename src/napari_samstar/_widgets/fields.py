@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from qtpy.QtCore import QLocale
-from qtpy.QtGui import QDoubleValidator
+from napari.utils.notifications import show_error
+from qtpy.QtCore import QRegularExpression
+from qtpy.QtGui import QRegularExpressionValidator
 from qtpy.QtWidgets import (
     QComboBox,
     QHBoxLayout,
@@ -20,10 +21,24 @@ from qtpy.QtWidgets import (
 from napari_samstar._widgets.qt import Signal
 from napari_samstar.units import calibration
 
-__all__ = ["UNITS", "Fold", "RangeEditor", "length", "number", "number_of", "unit_box"]
+__all__ = [
+    "UNITS",
+    "Fold",
+    "RangeEditor",
+    "is_refused",
+    "length",
+    "number",
+    "number_of",
+    "point",
+    "unit_box",
+]
 
 #: Unit as pint knows it, and as it is written.
 UNITS = {"pm": "pm", "nm": "nm", "um": "µm", "mm": "mm"}
+
+# All that may be typed on the way to a number. What it is worth is judged when it is finished: of
+# a text that a validator holds for unfinished, such as none at all, Qt would never tell the end.
+_TYPED = QRegularExpression(r"\s*[-+]?\d*[.,]?\d*([eE][-+]?\d*)?\s*")
 
 
 def length(value: float, unit: str) -> str:
@@ -35,23 +50,36 @@ def length(value: float, unit: str) -> str:
 
 
 def number(placeholder: str) -> QLineEdit:
-    """Make an editor of a positive number that may be left empty."""
+    """Make an editor of a positive number, with a point or a comma, that may be left empty."""
     line = QLineEdit()
     line.setPlaceholderText(placeholder)
-    validator = QDoubleValidator(0.0, 1e12, 12)
-    validator.setLocale(QLocale(QLocale.Language.C))
-    line.setValidator(validator)
+    line.setValidator(QRegularExpressionValidator(_TYPED, line))
     line.setMinimumWidth(50)
     return line
 
 
 def number_of(line: QLineEdit) -> float | None:
     """Return the number in `line`; None where there is none above zero."""
+    value = _read(line)
+    return value if value is not None and value > 0 else None
+
+
+def is_refused(line: QLineEdit) -> bool:
+    """Whether something was typed that is no number above zero."""
+    return bool(line.text().strip()) and number_of(line) is None
+
+
+def point(text: str) -> str:
+    """Write a decimal comma as a point."""
+    return text.replace(",", ".")
+
+
+def _read(line: QLineEdit) -> float | None:
     try:
-        value = float(line.text().replace(",", "."))
+        value = float(point(line.text()))
     except ValueError:
         return None
-    return value if math.isfinite(value) and value > 0 else None
+    return value if math.isfinite(value) else None
 
 
 def unit_box(pixels: bool = False) -> QComboBox:
@@ -112,9 +140,20 @@ class RangeEditor(QWidget):
         self._shown = self.value()
 
     def _edited(self, *_: Any) -> None:
-        if self.value() != self._shown:
-            self._shown = self.value()
-            self.changed.emit(*self._shown)
+        bad = next((line for line in (self._high, self._low) if self._refuses(line)), None)
+        if bad is not None:
+            typed = bad.text().strip()
+            self.set_value(*self._shown)
+            show_error(f"A diameter is a number above zero, not '{typed}': type 7.5 or 7,5.")
+            return
+        before, (pair, unit) = self._shown, self.value()
+        self.set_value(pair, unit)
+        if (pair, unit) != before:
+            self.changed.emit(pair, unit)
+
+    def _refuses(self, line: QLineEdit) -> bool:
+        from_zero = line is self._low and _read(line) == 0  # as good as open
+        return is_refused(line) and not from_zero
 
 
 class Fold(QWidget):

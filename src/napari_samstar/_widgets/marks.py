@@ -22,7 +22,9 @@ MARKS = "marks"
 _CHOSEN, _FIRST = "#f0e442", "#ffffff"  # the yellow of Okabe and Ito; white leads
 _NEW, _INSIDE, _OUTSIDE = "#56b4e9", "#009e73", "#d55e00"
 _WIDTH = 3.0  # screen px
-_DOT = 6.0  # half the size of a click's mark, screen px
+# arms of a click's mark from its middle, screen px: what was clicked is seen between them
+_ARMS = (3.0, 8.0)
+_ZOOMED = 1.25  # by how much the picture may grow or shrink before marks are drawn anew
 _FILL = 0.25  # share of the canvas's shorter side that an object looked at fills
 
 
@@ -65,6 +67,10 @@ class Marks:
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        self._drawn: tuple[Any, ...] | None = None
+        self._zoom = 1.0
+        # they have their size on the screen; many come nearer to look at what is suggested
+        camera_of(context.viewer)[0].events.zoom.connect(self._on_zoom)
 
     def draw(
         self,
@@ -95,7 +101,9 @@ class Marks:
         layer = self._layer(image, make=bool(chosen or new or points) or line is not None)
         if layer is None:
             return
-        scale = camera_of(self._context.viewer)[0].zoom * float(layer.scale[-1])
+        self._drawn = image, chosen, new, points, line, box
+        self._zoom = camera_of(self._context.viewer)[0].zoom
+        scale = self._zoom * float(layer.scale[-1])
         lines = _Lines()
         for place, rings in enumerate(chosen):
             for ring in rings:
@@ -107,25 +115,37 @@ class Marks:
             lines.add(np.array([[y0, x0], [y0, x1], [y1, x1], [y1, x0]], np.float64), _NEW)
         if line is not None and len(line) > 1:
             lines.add(line[:, ::-1], _FIRST, closed=False)
-        reach = _DOT / scale
         for x, y, inside in points or []:  # + for inside, x for outside
-            tilt = [[0, 1], [1, 0]] if inside else [[0.7, 0.7], [0.7, -0.7]]
-            at = np.array([y, x])
-            for way in reach * np.array(tilt):
-                ends = np.array([at - way, at + way])
-                lines.add(ends, _INSIDE if inside else _OUTSIDE, closed=False)
+            arms = [[0, 1], [1, 0]] if inside else [[0.7, 0.7], [0.7, -0.7]]
+            at, reach = np.array([y, x]), np.array(_ARMS)[:, None] / scale
+            for way in np.array([*arms, *(-np.array(arms))]):
+                color = _INSIDE if inside else _OUTSIDE
+                lines.add(at + reach * way, color, closed=False)
         self._replace(layer, lines, _WIDTH / scale)
 
     def clear(self, image: OpenImage | None) -> None:
         """Draw nothing."""
+        self._drawn = None
         layer = None if image is None else self._layer(image, make=False)
         if layer is not None and len(layer.data):
             self._replace(layer, _Lines(), float(layer.edge_width))
 
     def remove(self, image: OpenImage | None) -> None:
         """Take the layer away."""
+        self._drawn = None
         if image is not None:
             self._context.outputs.hide(image, MARKS)
+
+    def _on_zoom(self, event: Any = None) -> None:
+        if self._drawn is None or self._context.is_closed:
+            return
+        grown = camera_of(self._context.viewer)[0].zoom / self._zoom
+        if 1 / _ZOOMED < grown < _ZOOMED:
+            return
+        if self._layer(self._drawn[0], make=False) is None:
+            self._drawn = None
+        else:
+            self.draw(*self._drawn)
 
     def _replace(self, layer: Any, lines: _Lines, width: float) -> None:
         if not lines.starts and not len(layer.data):

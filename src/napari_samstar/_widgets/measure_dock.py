@@ -206,6 +206,7 @@ class MeasureDock(Dock):
             self._plot = HistogramPlot()
             self._plot.range_changed.connect(self._filter)
             self.body.insertWidget(self._plot_at, self._plot)
+            self.order_tabs()
         self._plot.show_histogram(histogram(result.table, column))
         self._filter(None, None)
 

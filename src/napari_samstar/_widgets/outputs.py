@@ -190,6 +190,13 @@ class Outputs:
                 emitter.connect(partial(self._on_painted, weakref.ref(image)))
         return layer
 
+    def bring_back(self, image: OpenImage) -> None:
+        """Show the objects again where somebody has deleted their layer."""
+        result, corrections = image.state.result, image.state.corrections
+        if result is not None and self.layer(image, OBJECTS) is None:
+            newest = result.segmentation if corrections is None else corrections
+            self.show_labels(image, newest.labels)
+
     def _on_painted(self, image: weakref.ref[OpenImage], event: Any = None) -> None:
         found = image()
         if found is not None:

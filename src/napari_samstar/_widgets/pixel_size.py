@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from napari.utils.notifications import show_error
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QHBoxLayout,
@@ -17,8 +18,9 @@ from qtpy.QtWidgets import (
 )
 
 from napari_samstar._widgets.clicks import on_click
-from napari_samstar._widgets.context import Context
-from napari_samstar._widgets.fields import number, number_of, unit_box
+from napari_samstar._widgets.context import EVERYTHING, Context
+from napari_samstar._widgets.fields import is_refused, number, number_of, point, unit_box
+from napari_samstar.session import OpenImage
 from napari_samstar.types import SamStarError
 
 __all__ = ["PixelSizeEditor"]
@@ -36,6 +38,7 @@ class PixelSizeEditor(QWidget):
     def __init__(self, context: Context) -> None:
         super().__init__()
         self._context = context
+        self._image: OpenImage | None = None
         self._ends: list[np.ndarray[Any, Any]] = []
         self._unwatch: Callable[[], None] | None = None
 
@@ -80,18 +83,23 @@ class PixelSizeEditor(QWidget):
         context.image_changed.connect(self._refresh)
         self._refresh()
 
-    def _refresh(self, names: object = None) -> None:
+    def hideEvent(self, event: Any) -> None:
+        """Take no clicks any more when the page is left."""
+        super().hideEvent(event)
+        self._draw.setChecked(False)
+
+    def _refresh(self, names: frozenset[str] = EVERYTHING) -> None:
+        if "source" not in names:
+            return  # somebody may be typing
         image = self._context.image
         self.setEnabled(image is not None)
-        if image is None:
-            self._draw.setChecked(False)
-            self._size.clear()
+        if image is not self._image:
+            self._image = image
+            self._draw.setChecked(False)  # clicks were meant for the other one
+        self._size.setText(_shown(None if image is None else image.state.source.pixel_size))
+        if image is None or image.state.source.pixel_size is None:
             return
         source = image.state.source
-        if source.pixel_size is None:
-            self._size.clear()
-            return
-        self._size.setText(_shown(source.pixel_size))
         if self._unit.findData(source.unit) < 0:
             self._unit.addItem(source.unit, source.unit)
         self._unit.setCurrentIndex(self._unit.findData(source.unit))
@@ -100,21 +108,23 @@ class PixelSizeEditor(QWidget):
         image = self._context.image
         if image is None:
             return
-        source, value = image.state.source, number_of(self._size)
-        if value is None:
-            if source.pixel_size is not None and not self._size.text():
+        source, unit, text = image.state.source, self._unit.currentData(), self._size.text().strip()
+        problem = ""
+        try:
+            if is_refused(self._size):
+                raise SamStarError(
+                    f"A pixel size is a number above zero, not '{text}': type 0.5 or 0,5, or "
+                    "nothing where it is not known."
+                )
+            if not text:
                 image.set_pixel_size(None, None)
-            return
-        shown = (
-            None if source.pixel_size is None else f"{math.sqrt(math.prod(source.pixel_size)):.6g}"
-        )
-        if self._size.text() != shown or self._unit.currentData() != source.unit:
-            try:
-                image.set_pixel_size(value, self._unit.currentData())
-            except SamStarError as err:
-                from napari.utils.notifications import show_error
-
-                show_error(str(err))
+            elif point(text) != _shown(source.pixel_size) or unit != source.unit:
+                image.set_pixel_size(number_of(self._size), unit)
+        except SamStarError as err:
+            problem = str(err)
+        self._refresh()  # what counts now, in the way that it is written
+        if problem:
+            show_error(problem)
 
     def _measure(self, on: bool) -> None:
         """Begin or end looking for two clicks."""

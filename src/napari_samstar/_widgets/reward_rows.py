@@ -59,8 +59,8 @@ class RewardRows(QWidget):
 
     def set_rows(
         self, families: Iterable[str], off: Iterable[str], importances: Mapping[str, float]
-    ) -> None:
-        """Show these families; nothing is told.
+    ) -> bool:
+        """Show these families; nothing is told. Returns whether the rows were made anew.
 
         Parameters
         ----------
@@ -72,7 +72,8 @@ class RewardRows(QWidget):
             Family to 0 to 1.
         """
         wanted, out = list(families), set(off)
-        if wanted != list(self._rows):
+        remade = wanted != list(self._rows)
+        if remade:
             for switch, slider in self._rows.values():
                 for widget in (switch, slider):
                     self._grid.removeWidget(widget)
@@ -89,6 +90,7 @@ class RewardRows(QWidget):
                 slider.blockSignals(True)
                 slider.setValue(_position(importances.get(family, 1.0)))
                 slider.blockSignals(False)
+        return remade
 
     def set_wanted(self, wanted: Mapping[str, Wanted], table: Any) -> None:
         """Show what is wanted of each object, by family, before the objects of a table."""

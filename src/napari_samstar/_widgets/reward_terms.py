@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import inspect
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -31,19 +32,25 @@ class RewardTerms(QWidget):
         self._switches: dict[str, QCheckBox] = {}
         self._plots: dict[str, WantedPlot] = {}
 
-    def set_terms(self, families: Mapping[str, Sequence[tuple[str, bool]]]) -> None:
-        """Show the rewards of each family, and whether they count; nothing is told."""
+    def set_terms(self, families: Mapping[str, Sequence[tuple[str, bool]]]) -> bool:
+        """Show the rewards of each family, and whether they count; nothing is told.
+
+        Returns whether the switches were made anew.
+        """
         wanted = [name for terms in families.values() for name, _ in terms]
-        if wanted != list(self._switches):
+        remade = wanted != list(self._switches)
+        if remade:
             for switch in self._switches.values():
                 self._layout.removeWidget(switch)
                 switch.deleteLater()
             self.set_wanted({}, None)
             self._switches = {}
+            abouts = _abouts(wanted)
             for family, terms in families.items():
                 for name, _ in terms:
                     switch = QCheckBox(f"{family_name(family)}: {name.replace('_', ' ')}")
-                    switch.setToolTip("Off: the next search does not ask for it.")
+                    off = "Off: the next search does not ask for it."
+                    switch.setToolTip(f"{abouts.get(name, '')} {off}".strip())
                     switch.toggled.connect(partial(self.switched.emit, name))
                     self._layout.addWidget(switch, len(self._switches), 0)
                     self._switches[name] = switch
@@ -52,6 +59,7 @@ class RewardTerms(QWidget):
                 self._switches[name].blockSignals(True)
                 self._switches[name].setChecked(on)
                 self._switches[name].blockSignals(False)
+        return remade
 
     def set_wanted(self, wanted: Mapping[str, Wanted], table: Any) -> None:
         """Show what is wanted of each object, by reward, before the objects of a table."""
@@ -68,3 +76,14 @@ class RewardTerms(QWidget):
     def switch(self, name: str) -> QCheckBox:
         """Return the switch of a reward."""
         return self._switches[name]
+
+
+def _abouts(names: Iterable[str]) -> dict[str, str]:
+    """First sentence of what each reward says of itself, by name."""
+    from napari_samstar.rewards.registry import BUILT_IN, terms
+
+    wanted, known = set(names), {term.name: term for term in BUILT_IN}
+    if not wanted <= set(known):  # other packages are looked through only where need be
+        known = terms()
+    texts = {name: inspect.getdoc(known[name]) or "" for name in wanted & set(known)}
+    return {name: " ".join(text.partition("\n\n")[0].split()) for name, text in texts.items()}

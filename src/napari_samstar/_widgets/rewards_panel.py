@@ -30,6 +30,8 @@ class RewardsPanel(QWidget):
     switched = Signal(object, bool)
     #: A family, and its importance, 0 to 1; told while the mouse moves.
     weighed = Signal(str, float)
+    #: There are other rows and switches than before.
+    remade = Signal()
 
     def __init__(self) -> None:
         super().__init__()
@@ -77,8 +79,9 @@ class RewardsPanel(QWidget):
         families = self._families
         off = [name for name, terms in families.items() if not any(on for _, on in terms)]
         weights = {**importances_for(list(families)), **image.importances}
-        self.rows.set_rows(families, off, weights)
-        self.terms.set_terms(families)
+        remade = self.rows.set_rows(families, off, weights)
+        if self.terms.set_terms(families) or remade:
+            self.remade.emit()
 
     def show_wanted(self, image: OpenImage | None) -> None:
         """Show the ranges that are asked for before the objects as they are."""

@@ -57,6 +57,7 @@ class SearchDock(Dock):
         self._rewards = RewardsPanel()
         self._rewards.switched.connect(self._on_switched)
         self._rewards.weighed.connect(self._on_weighed)
+        self._rewards.remade.connect(self.order_tabs)
         self.needs(self._rewards.rows)
         self.needs(self._rewards.terms, idle=True)
         self.body.addWidget(self._rewards)
@@ -283,6 +284,7 @@ class SearchDock(Dock):
             self._plot = ParetoPlot()
             self._plot.clicked.connect(self._on_clicked)
             self.body.insertWidget(self._plot_at, self._plot)
+            self.order_tabs()
         self._fill_axes(found.front.objectives)
         axes = self._axis(0), self._axis(1)
         shown = image.state.candidate
