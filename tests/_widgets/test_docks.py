@@ -18,6 +18,8 @@ from qtpy.QtWidgets import (
     QComboBox,
     QLineEdit,
     QScrollBar,
+    QStyle,
+    QStyleOptionComboBox,
     QTableView,
 )
 from tests.waiting import until, wait
@@ -280,6 +282,56 @@ def test_the_range_on_the_histogram_filters_and_copy_takes_what_is_shown(
     assert len(lines) == 1 + wanted.sum()
     measured._column.setCurrentIndex(0)
     assert measured.table.rows.rowCount() == len(table)
+
+
+def test_a_fit_is_drawn_over_the_bars_and_told_with_its_unit(
+    context: Context, measured: MeasureDock
+) -> None:
+    def choose(box: QComboBox, start: str) -> None:
+        box.setCurrentIndex(
+            next(k for k in range(box.count()) if box.itemText(k).startswith(start))
+        )
+
+    table = state(context).result.table
+    inside = table.loc[~table["touches_border"], "equivalent_diameter_nm"]
+    text = measured._fitted.text()
+    assert text.startswith(f"Log-normal, n = {len(inside)}: median ")
+    assert " nm, geometric standard deviation 1." in text
+    values, counts = measured._plot.curve()
+    assert values[0] == pytest.approx(inside.min())
+    assert values[-1] == pytest.approx(inside.max())
+    assert counts.max() > 0
+    choose(measured._family, "normal")
+    assert f"mean {inside.mean():.3g} nm, standard deviation" in measured._fitted.text()
+    choose(measured._column, "solidity")
+    assert measured._fitted.text().startswith("Normal")
+    assert "nm" not in measured._fitted.text()
+    choose(measured._family, "no fit")
+    assert not measured._fitted.isVisible()
+    assert not measured._plot.curve()[0].size
+    choose(measured._family, "the one")
+    choose(measured._column, "orientation")
+    assert not measured._fitted.isVisible(), "an angle has no such distribution"
+
+
+def test_the_name_of_a_measure_is_not_cut(measured: MeasureDock) -> None:
+    measured.resize(measured.minimumSizeHint())
+    QApplication.processEvents()
+    box = measured._column
+    assert box.currentText() == "equivalent diameter, nm"
+    room = box.style().subControlRect(
+        QStyle.ComplexControl.CC_ComboBox,
+        _options(box),
+        QStyle.SubControl.SC_ComboBoxEditField,
+        box,
+    )
+    assert room.width() >= box.fontMetrics().horizontalAdvance(box.currentText())
+
+
+def _options(box: QComboBox) -> QStyleOptionComboBox:
+    options = QStyleOptionComboBox()
+    box.initStyleOption(options)
+    return options
 
 
 def test_a_heading_sorts(context: Context, measured: MeasureDock) -> None:
