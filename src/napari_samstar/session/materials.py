@@ -70,6 +70,8 @@ class MaterialRow:
         Of the image's area, 0 to 1.
     confidence : float
         Mean over its objects' pixels, 0 to 1; NaN where nothing is known.
+    color : str
+        "#rrggbb"; empty for the usual one, see `color_of`.
     """
 
     material: int
@@ -77,10 +79,14 @@ class MaterialRow:
     labels: tuple[int, ...]
     share: float
     confidence: float
+    color: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "color", self.color or color_of(self.material))
 
 
 def color_of(material: int) -> str:
-    """Color of a material, "#rrggbb"; undecided ones are white."""
+    """Usual color of a material, "#rrggbb"; undecided ones are white."""
     return "#ffffff" if material == 0 else COLORS[(material - 1) % len(COLORS)]
 
 
@@ -122,9 +128,8 @@ def material_rows(state: ImageState) -> list[MaterialRow]:
         weight = sum(area for area, _ in told)
         mean = sum(area * value for area, value in told) / weight if weight else float("nan")
         share = sum(found[k][1] for k in labels) / whole
-        rows.append(
-            MaterialRow(material, name_of(state, material), tuple(sorted(labels)), share, mean)
-        )
+        name, color = name_of(state, material), state.material_colors.get(material, "")
+        rows.append(MaterialRow(material, name, tuple(sorted(labels)), share, mean, color))
     return rows
 
 
