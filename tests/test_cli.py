@@ -362,6 +362,24 @@ def test_a_reward_is_named_with_its_parameters(
     assert "NAME:KEY=VALUE" in lines(capsys)[1][-1]
 
 
+def test_a_preset_brings_its_terms_and_the_prior_replaces_parts(
+    discs: Path, prior: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    chosen = ["--preset", "cells", "--prior", str(prior), "--budget", "8"]
+    assert cli.main(["run", str(discs), "--out", str(out), *chosen, *ALONE]) == 0
+    recipe = Recipe.read(out / "discs.recipe.json")
+    assert (recipe.prior.shape, recipe.prior.polarity) == ("round", "dark")
+    assert recipe.prior.diameter == (5, 12)
+    assert (recipe.prior.coverage, recipe.prior.overlap) == ((0.02, 0.95), 0.1)
+    rewards = dict(recipe.rewards)
+    assert rewards["size_distribution"]["spread"] == 0.3
+    assert "border" in rewards
+    assert cli.main(["run", str(discs), "--out", str(out), "--preset", "rocks", *ALONE]) != 0
+    _, errors = lines(capsys)
+    assert "no preset 'rocks': known are nanoparticles, grains, layers" in errors[-1]
+
+
 def test_rewards_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["rewards", "--json"]) == 0
     records = [json.loads(line) for line in lines(capsys)[0]]

@@ -10,11 +10,13 @@ import pandas as pd
 import pytest
 import tifffile
 from napari.components import ViewerModel
+from qtpy.QtCore import Qt
 from tests.waiting import until
 
 from napari_samstar import cli
-from napari_samstar._widgets.demo import open_demo
+from napari_samstar._widgets.demo import HINTS, Walk, open_demo
 from napari_samstar._widgets.outputs import OBJECTS
+from napari_samstar._widgets.workbench import DOCKS
 from napari_samstar.io.read import load_micrograph
 from napari_samstar.samples import GLASS
 
@@ -46,7 +48,27 @@ def test_the_demo_finds_the_bubbles_and_shows_them(
     np.testing.assert_array_equal(objects.data, labels)
     assert [str(unit) for unit in objects.units] == ["micrometer", "micrometer"]
     bench.show()
+    walk = bench.findChild(Walk)
+    assert set(HINTS) == {step.title for step in DOCKS}
+    assert bench.pages.currentIndex() == 0
+    assert walk.text().startswith("<b>1 of 6: Image.</b>")
+    assert not walk.back.isEnabled()
+    for step in DOCKS[1:]:
+        qtbot.mouseClick(walk.next, Qt.MouseButton.LeftButton)
+        assert bench.pages.tabText(bench.pages.currentIndex()) == step.title
+        assert step.title in walk.text()
+        if step.title == "Materials":
+            materials = bench.docks[bench.pages.currentIndex()]
+            assert not materials._clean.isEnabled()
+            for said in (materials._found.text(), materials._clean.toolTip()):
+                assert "To clean up, press Segment first" in said
+    qtbot.mouseClick(walk.back, Qt.MouseButton.LeftButton)
+    assert "5 of 6: Correct" in walk.text()
     bench.pages.setCurrentIndex(bench.pages.count() - 1)
+    assert "6 of 6: Measure" in walk.text(), "the hint follows the page"
+    assert walk.next.text() == "Done"
+    qtbot.mouseClick(walk.next, Qt.MouseButton.LeftButton)
+    assert not walk.isVisible()
     assert bench.docks[-1].table.rows.rowCount() == len(table)
     assert f"{len(table)} objects" in bench._advice.text()
     bench.context.close()

@@ -19,6 +19,8 @@ from qtpy.QtWidgets import (
     QComboBox,
     QLineEdit,
     QScrollBar,
+    QStyle,
+    QStyleOptionComboBox,
     QTableView,
 )
 from tests.waiting import until, wait
@@ -177,6 +179,80 @@ def test_what_is_known_is_filled_in_and_kept(
     assert state(context).settings.prior.diameter is None
 
 
+def test_what_few_people_know_is_typed_below_more(
+    viewer: ViewerModel, context: Context, film: Any, qtbot: Any
+) -> None:
+    dock = page(qtbot, viewer, SegmentDock)
+    dock.show()
+    more = dock._more
+    assert not more.isVisible()
+    qtbot.mouseClick(dock._fold.button, Qt.MouseButton.LeftButton)
+    assert more.isVisible()
+
+    def typed(editor: Any, text: str) -> None:
+        line = editor if isinstance(editor, QLineEdit) else editor.findChild(QLineEdit)
+        line.setFocus()
+        line.selectAll()
+        qtbot.keyClicks(line, text)
+        qtbot.keyClick(line, Qt.Key.Key_Return)
+
+    typed(more._most, "20")
+    assert state(context).settings.prior.count == (0, 20)
+    typed(more._fewest, "4")
+    typed(more._spacing._low, "5")
+    typed(more._spacing._high, "30")
+    typed(more._circularity, "0.85")
+    typed(more._overlap, "5")
+    typed(more._materials, "2")
+    prior = state(context).settings.prior
+    assert (prior.count, prior.spacing, prior.spacing_unit) == ((4, 20), (5, 30), "nm")
+    assert (prior.circularity, prior.overlap, prior.materials) == (0.85, 0.05, 2)
+    assert not dock._also.isVisible(), "the fields say it"
+    dock._fold.button.click()
+    assert dock._also.text() == (
+        "Also taken as known: 4 to 20 of them, neighbors 5 to 30 nm apart, circularity near 0.85, "
+        "overlapping by 5 % at most, of 2 materials."
+    )
+    assert dock._also.isVisible()
+    dock._fold.button.click()
+    for spin in (more._fewest, more._most, more._circularity, more._materials):
+        typed(spin, "0")
+    typed(more._overlap, "-1")
+    prior = state(context).settings.prior
+    left = (prior.count, prior.circularity, prior.overlap, prior.materials)
+    assert left == (None,) * 4, "all of it can be taken back"
+
+
+def test_a_preset_reaches_the_search_whole_and_clear_forgets_it(
+    viewer: ViewerModel, context: Context, film: Any, qtbot: Any
+) -> None:
+    dock = page(qtbot, viewer, SegmentDock)
+    own = ("number_density", {"low": 1.0, "high": 5.0})
+    context.image.set_settings(rewards=(own,))
+    dock._know(materials=3)
+
+    def choose(name: str) -> None:
+        dock._preset.setCurrentIndex(dock._preset.findData(name))
+        dock._preset.activated.emit(dock._preset.currentIndex())
+
+    choose("layers")
+    assert {"aspect_ratio", "orientation_order", "homogeneity"} < set(_rewards(context))
+    assert "1 to 20 of them" in dock._also.text()
+    choose("nanoparticles")
+    assert _rewards(context) == ["size_distribution", "border", "number_density"]
+    prior = state(context).settings.prior
+    assert (prior.count, prior.materials, prior.diameter) == (None, 3, (7, 9))
+    qtbot.mouseClick(dock._clear, Qt.MouseButton.LeftButton)
+    assert state(context).settings.prior == Prior()
+    assert state(context).settings.rewards == (own,)
+    assert dock._preset.currentData() is None
+    assert dock._size.value() == (None, "nm")
+
+
+def _rewards(context: Context) -> list[str]:
+    return [name for name, _ in state(context).settings.rewards]
+
+
 def test_segmenting_shows_objects_in_nanometers(
     viewer: ViewerModel, context: Context, film: Any, qtbot: Any
 ) -> None:
@@ -285,6 +361,56 @@ def test_the_range_on_the_histogram_filters_and_copy_takes_what_is_shown(
     assert len(lines) == 1 + wanted.sum()
     measured._column.setCurrentIndex(0)
     assert measured.table.rows.rowCount() == len(table)
+
+
+def test_a_fit_is_drawn_over_the_bars_and_told_with_its_unit(
+    context: Context, measured: MeasureDock
+) -> None:
+    def choose(box: QComboBox, start: str) -> None:
+        box.setCurrentIndex(
+            next(k for k in range(box.count()) if box.itemText(k).startswith(start))
+        )
+
+    table = state(context).result.table
+    inside = table.loc[~table["touches_border"], "equivalent_diameter_nm"]
+    text = measured._fitted.text()
+    assert text.startswith(f"Log-normal, n = {len(inside)}: median ")
+    assert " nm, geometric standard deviation 1." in text
+    values, counts = measured._plot.curve()
+    assert values[0] == pytest.approx(inside.min())
+    assert values[-1] == pytest.approx(inside.max())
+    assert counts.max() > 0
+    choose(measured._family, "normal")
+    assert f"mean {inside.mean():.3g} nm, standard deviation" in measured._fitted.text()
+    choose(measured._column, "solidity")
+    assert measured._fitted.text().startswith("Normal")
+    assert "nm" not in measured._fitted.text()
+    choose(measured._family, "no fit")
+    assert not measured._fitted.isVisible()
+    assert not measured._plot.curve()[0].size
+    choose(measured._family, "the one")
+    choose(measured._column, "orientation")
+    assert not measured._fitted.isVisible(), "an angle has no such distribution"
+
+
+def test_the_name_of_a_measure_is_not_cut(measured: MeasureDock) -> None:
+    measured.resize(measured.minimumSizeHint())
+    QApplication.processEvents()
+    box = measured._column
+    assert box.currentText() == "equivalent diameter, nm"
+    room = box.style().subControlRect(
+        QStyle.ComplexControl.CC_ComboBox,
+        _options(box),
+        QStyle.SubControl.SC_ComboBoxEditField,
+        box,
+    )
+    assert room.width() >= box.fontMetrics().horizontalAdvance(box.currentText())
+
+
+def _options(box: QComboBox) -> QStyleOptionComboBox:
+    options = QStyleOptionComboBox()
+    box.initStyleOption(options)
+    return options
 
 
 def test_a_heading_sorts(context: Context, measured: MeasureDock) -> None:

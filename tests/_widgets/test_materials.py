@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from napari.components import ViewerModel
 from napari.utils.colormaps import DirectLabelColormap
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QPoint, Qt
+from qtpy.QtGui import QColor
 from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QColorDialog, QLineEdit, QTableWidget
 from tests.waiting import until, wait
 
 from napari_samstar._widgets.context import Context, context_of
@@ -97,6 +100,60 @@ def test_objects_are_sorted_listed_named_and_made_one(
     page.hide()
     layer = context.outputs.layer(context.image, OBJECTS)
     assert not isinstance(layer.colormap, DirectLabelColormap), "elsewhere they have their own"
+
+
+def test_a_double_click_on_the_square_changes_the_color_everywhere(
+    context: Context, page: MaterialsDock, qtbot: Any, tmp_path: Path
+) -> None:
+    page.settings.automatic.setChecked(False)
+    page.settings.count.setValue(2)
+    page._sort.click()
+    wait(qtbot, context)
+    number = page.table.rows()[0].material
+    page._which.setCurrentIndex(page._which.findData(number))
+    name = page.table.item(0, 0)
+    port, rect = page.table.viewport(), page.table.visualItemRect(name)
+    square = QPoint(rect.left() + 8, rect.center().y())
+    before = color_at(context, (30, 30)), color_at(context, (30, 90))
+
+    qtbot.mouseClick(port, Qt.MouseButton.LeftButton, pos=square)
+    qtbot.mouseDClick(port, Qt.MouseButton.LeftButton, pos=square)
+    (dialog,) = page.table.findChildren(QColorDialog)
+    dialog.setCurrentColor(QColor("#123456"))
+    dialog.accept()
+    assert page.table.rows()[0].color == "#123456"
+    assert page.table.state() == QTableWidget.State.NoState, "the name is not edited"
+    assert page._which.currentData() == number
+    after = color_at(context, (30, 30)), color_at(context, (30, 90))
+    assert sum(old != new for old, new in zip(before, after, strict=True)) == 1
+    expected = np.array([0x12, 0x34, 0x56]) / 255
+    assert any(np.allclose(color[:3], expected, atol=0.01) for color in after)
+
+    page._sort.click()  # found again, it is still the color of this material
+    wait(qtbot, context)
+    assert page.table.rows()[0].color == "#123456"
+    context.run("Measuring", context.image, context.image.corrected_steps())
+    wait(qtbot, context)
+    context.jobs.start("Exporting", context.image.export_steps(tmp_path))
+    wait(qtbot, context)
+    (path,) = tmp_path.glob("*.materials.csv")
+    assert "#123456" in path.read_text()
+
+
+def test_a_double_click_beside_the_square_edits_the_name(
+    context: Context, page: MaterialsDock, qtbot: Any
+) -> None:
+    page._sort.click()
+    wait(qtbot, context)
+    rect = page.table.visualItemRect(page.table.item(0, 0))
+    port, beside = page.table.viewport(), QPoint(rect.left() + 50, rect.center().y())
+    qtbot.mouseClick(port, Qt.MouseButton.LeftButton, pos=beside)
+    qtbot.mouseDClick(port, Qt.MouseButton.LeftButton, pos=beside)
+    assert not page.table.findChildren(QColorDialog)
+    editor = page.table.findChild(QLineEdit)
+    qtbot.keyClicks(editor, "oxide")
+    qtbot.keyClick(editor, Qt.Key.Key_Return)
+    until(qtbot, lambda: page.table.rows()[0].name == "oxide")
 
 
 def test_clicked_examples_sort_the_others(

@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from scipy import ndimage as ndi
 
+from napari_samstar.pipeline.segmenting import rewards_of
 from napari_samstar.rewards import family_scores, learn_prior, scores, terms, terms_for
-from napari_samstar.rewards.presets import PRESETS
-from napari_samstar.settings import Prior
+from napari_samstar.rewards.presets import PRESETS, preset_in, without_presets
+from napari_samstar.settings import Prior, RunSettings
 from napari_samstar.types import SamStarError
 from tests.rewards.scenes import Mask, disc, lattice, micrograph, paint, rod, selected
 from tests.rewards.test_prior_toml import PRIORS
@@ -129,6 +130,52 @@ def test_presets_work_without_a_size_and_take_what_is_known(name: str) -> None:
     assert together.coverage == (0.3, 0.4)
     assert together.shape == preset.prior.shape
     assert any(t.name == "size_band" for t in preset.terms_for(micrograph(GRAY, 1.0, "nm"), known))
+
+
+def test_choosing_a_preset_replaces_what_presets_say_and_keeps_other_facts() -> None:
+    known = Prior(
+        diameter=(8, 30),
+        size_unit="nm",
+        circularity=0.8,
+        spacing=(9, 20),
+        materials=3,
+        count=(1, 9),
+    )
+    found = PRESETS["grains"].known_with(known)
+    assert found == known.model_copy(
+        update={"shape": "compact", "coverage": (0.7, 1.0), "overlap": 0.02, "count": None}
+    )
+    assert PRESETS["layers"].known_with(found).count == (1, 20)
+    assert PRESETS["pores"].known_with(PRESETS["layers"].known_with(known)).count is None
+
+
+def test_choosing_a_preset_brings_its_terms_and_keeps_those_of_the_user() -> None:
+    own = ("neighbor_spacing", {"low": 3.0, "high": 9.0})
+    first = PRESETS["layers"].rewards_with((own,))
+    terms = [term.name for term in PRESETS["layers"].extra]
+    assert [name for name, _ in first] == [*terms, "neighbor_spacing"]
+    assert preset_in(first) == "layers"
+    second = PRESETS["nanoparticles"].rewards_with(first)
+    assert [name for name, _ in second] == ["size_distribution", "border", "neighbor_spacing"]
+    assert preset_in(second) == "nanoparticles"
+    assert without_presets(second) == (own,)
+    assert preset_in((own,)) is None
+    cells = PRESETS["cells"]
+    assert preset_in(cells.rewards_with(())) == "cells", "it shares a term with nanoparticles"
+    mine = ("solidity", {"border": False})
+    assert preset_in(PRESETS["layers"].rewards_with((mine,))) == "layers"
+    mine = ("size_distribution", {"spread": 0.1})
+    assert PRESETS["nanoparticles"].rewards_with((mine,))[-1] == mine
+    assert [n for n, _ in PRESETS["nanoparticles"].rewards_with((mine,))].count(mine[0]) == 1
+
+
+def test_the_terms_of_a_preset_survive_settings_and_their_file() -> None:
+    rewards = PRESETS["layers"].rewards_with(())
+    settings = RunSettings(rewards=rewards)
+    again = RunSettings.model_validate_json(settings.model_dump_json())
+    assert preset_in(again.rewards) == "layers"
+    found = {term.name: term for term in rewards_of(settings, IMAGE)}
+    assert [found[term.name] for term in PRESETS["layers"].extra] == list(PRESETS["layers"].extra)
 
 
 def test_presets_prefer_what_they_are_for() -> None:

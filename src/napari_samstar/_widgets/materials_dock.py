@@ -36,6 +36,11 @@ from napari_samstar.types import SamStarError
 
 __all__ = ["MaterialsDock"]
 
+_CLEANING = (
+    "Drops ambiguous masks, gives each pixel to one object, and finds materials. The objects are "
+    "made anew, so do it before you correct them."
+)
+
 
 class MaterialsDock(Dock):
     """Finds materials, and lists them."""
@@ -47,6 +52,7 @@ class MaterialsDock(Dock):
         """Make the widgets."""
         self._unwatch: Callable[[], None] | None = None
         self._colored: OpenImage | None = None
+        self._shown_which: list[tuple[int, str, str]] = []
         self._colors: tuple[Any, dict[int, str]] = (None, {})
         self.settings = BoostForm()
         self.settings.changed.connect(self._on_settings)
@@ -57,6 +63,7 @@ class MaterialsDock(Dock):
         self.body.addWidget(self._found)
         self.table = MaterialsTable()
         self.table.renamed.connect(self._on_renamed)
+        self.table.recolored.connect(self._on_recolored)
         self.table.chosen.connect(self._on_chosen)
         self.body.addWidget(self.table, 1)
         self._build_edits()
@@ -70,12 +77,7 @@ class MaterialsDock(Dock):
 
     def _build_buttons(self) -> None:
         row = QGridLayout()
-        self._clean = _button(
-            "Clean up and sort",
-            "Drops ambiguous masks, gives each pixel to one object, and finds materials. The "
-            "objects are made anew, so it is best done before you correct them.",
-            self.clean,
-        )
+        self._clean = _button("Clean up and sort", _CLEANING, self.clean)
         self.needs(self._clean, _has_masks, idle=True)
         self._sort = _button(
             "Sort only",
@@ -130,7 +132,14 @@ class MaterialsDock(Dock):
         """Show the settings and what was found."""
         if image is not None and "settings" in names:
             self.settings.set_value(image.state.settings.boost or BoostSettings())
-        if names & {"result", "corrections", "sureness", "material_names", "source"}:
+        if names & {
+            "result",
+            "corrections",
+            "sureness",
+            "material_names",
+            "material_colors",
+            "source",
+        }:
             self._show(image)
 
     def showEvent(self, event: Any) -> None:
@@ -258,6 +267,8 @@ class MaterialsDock(Dock):
         self.table.show_rows(rows)
         self._show_which()
         self._show_text(image)
+        reason = "" if image is None else _why_not_clean(image)
+        self._clean.setToolTip(f"{_CLEANING} {reason}".strip())
         self._color(image)
         self._on_busy()
 
@@ -265,13 +276,15 @@ class MaterialsDock(Dock):
         known = [row.material for row in self.table.rows() if row.material]
         numbers = [*known, max(known, default=0) + 1]
         names = [row.name for row in self.table.rows() if row.material] + ["new material"]
-        shown = [(self._which.itemData(k), self._which.itemText(k)) for k in range(len(names))]
-        if shown == list(zip(numbers, names, strict=True)):
+        colors = [row.color for row in self.table.rows() if row.material] + [color_of(numbers[-1])]
+        wanted = list(zip(numbers, names, colors, strict=True))
+        if wanted == self._shown_which:
             return
+        self._shown_which = wanted
         before = self._which.currentData()
         self._which.clear()
-        for number, name in zip(numbers, names, strict=True):
-            self._which.addItem(swatch(number), name, number)
+        for number, name, color in wanted:
+            self._which.addItem(swatch(color), name, number)
         self._which.setCurrentIndex(max(self._which.findData(before), 0))
 
     def _show_text(self, image: OpenImage | None) -> None:
@@ -285,15 +298,16 @@ class MaterialsDock(Dock):
             )
             return
         rows = self.table.rows()
+        why = [reason] if (reason := _why_not_clean(image)) else []
         if not rows:
-            self._found.setText("No materials were looked for yet.")
+            self._found.setText(" ".join(["No materials were looked for yet.", *why]))
             return
         known = sureness_of(image.state)
         parts = [] if known is None else [known.sentence]
         left = sum(len(row.labels) for row in rows if not row.material)
         if left:
             parts.append(f"{left} object{'' if left == 1 else 's'} undecided, in white.")
-        self._found.setText(" ".join(parts))
+        self._found.setText(" ".join([*parts, *why]))
 
     def _color(self, image: OpenImage | None) -> None:
         """Give each object the color of its material while the page is seen."""
@@ -304,7 +318,7 @@ class MaterialsDock(Dock):
         if layer is None or not rows:
             self._uncolor(self._colored)
             return
-        wanted = {label: color_of(row.material) for row in rows for label in row.labels}
+        wanted = {label: row.color for row in rows for label in row.labels}
         self._colored = image
         if layer.colormap is self._colors[0] and wanted == self._colors[1]:
             return  # napari would paint all of it anew
@@ -332,6 +346,11 @@ class MaterialsDock(Dock):
         if image is not None and material:
             self._do(image, lambda _: naming(image.state, material, name))
 
+    def _on_recolored(self, material: int, color: str) -> None:
+        image = self.image
+        if image is not None and material:
+            image.update(material_colors={**image.state.material_colors, material: color})
+
     def _on_chosen(self, materials: list[int]) -> None:
         image = self.image
         if image is None:
@@ -357,6 +376,13 @@ def _has_objects(image: OpenImage) -> bool:
 def _has_masks(image: OpenImage) -> bool:
     result = image.state.result  # what was corrected has no masks: they are selected again
     return result is not None and (result.selection is not None or bool(_done(image)))
+
+
+def _why_not_clean(image: OpenImage) -> str:
+    """Say why the masks cannot be cleaned up now, and what to do; empty where they can."""
+    if image.state.result is None or _has_masks(image):
+        return ""
+    return "To clean up, press Segment first: these objects came without their masks."
 
 
 def _has_examples(image: OpenImage) -> bool:

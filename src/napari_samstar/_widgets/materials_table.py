@@ -6,21 +6,28 @@ import math
 from collections.abc import Sequence
 
 from qtpy.QtCore import Qt
-from qtpy.QtGui import QColor, QIcon, QPixmap
-from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem
+from qtpy.QtGui import QColor, QIcon, QMouseEvent, QPixmap
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QColorDialog,
+    QHeaderView,
+    QTableWidget,
+    QTableWidgetItem,
+)
 
 from napari_samstar._widgets.qt import Signal
-from napari_samstar.session.materials import MaterialRow, color_of
+from napari_samstar.session.materials import MaterialRow
 
 __all__ = ["MaterialsTable", "swatch"]
 
 _SIDE = 14  # of a square of color, screen px
+_BESIDE = 6  # left and right of it, screen px
 
 
-def swatch(material: int) -> QIcon:
-    """Square of a material's color."""
+def swatch(color: str) -> QIcon:
+    """Square of a color, "#rrggbb"."""
     square = QPixmap(_SIDE, _SIDE)
-    square.fill(QColor(color_of(material)))
+    square.fill(QColor(color))
     return QIcon(square)
 
 
@@ -29,6 +36,8 @@ class MaterialsTable(QTableWidget):
 
     #: A material's number, and the name that it was given.
     renamed = Signal(int, str)
+    #: A material's number, and the color that it was given, "#rrggbb".
+    recolored = Signal(int, str)
     #: Numbers of the materials whose rows are selected.
     chosen = Signal(object)
 
@@ -36,8 +45,8 @@ class MaterialsTable(QTableWidget):
         super().__init__(0, 4)
         self.setHorizontalHeaderLabels(["material", "objects", "% of area", "% sure"])
         self.setToolTip(
-            "Select a row to see its objects outlined; double-click a name to change it; select "
-            "several with Ctrl to make them one."
+            "Select a row to see its objects outlined; double-click a name, or the square of "
+            "its color, to change it; select several with Ctrl to make them one."
         )
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
@@ -89,8 +98,27 @@ class MaterialsTable(QTableWidget):
             if row.material == material:
                 self.selectRow(place)
 
+    def mouseDoubleClickEvent(self, event: QMouseEvent | None) -> None:
+        """Ask for a color where the square of one is; else edit the name."""
+        if event is not None:
+            place = event.position().toPoint()
+            item = self.itemAt(place)
+            if item is not None and item.column() == 0:
+                material = self._rows[item.row()].material
+                if material and place.x() < self.visualItemRect(item).left() + _SIDE + _BESIDE:
+                    self._ask_color(self._rows[item.row()])
+                    return
+        super().mouseDoubleClickEvent(event)
+
+    def _ask_color(self, row: MaterialRow) -> None:
+        dialog = QColorDialog(QColor(row.color), self)
+        dialog.setWindowTitle(f"Color of {row.name}")
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.colorSelected.connect(lambda color: self.recolored.emit(row.material, color.name()))
+        dialog.open()
+
     def _fill(self, place: int, row: MaterialRow) -> None:
-        name = QTableWidgetItem(swatch(row.material), row.name)
+        name = QTableWidgetItem(swatch(row.color), row.name)
         sure = "" if math.isnan(row.confidence) else f"{100 * row.confidence:.0f}"
         numbers = (str(len(row.labels)), f"{100 * row.share:.1f}", sure)
         for column, item in enumerate((name, *map(QTableWidgetItem, numbers))):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.utils.notifications import show_error, show_info
@@ -20,9 +20,20 @@ from napari_samstar._widgets.table_view import TableView, header
 from napari_samstar.session import OpenImage
 from napari_samstar.types import SamStarError
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from napari_samstar.measurements.histogram import Family, Fit
+
 __all__ = ["MeasureDock"]
 
 _NOT_MEASURES = ("label", "centroid", "touches_border")
+_FAMILIES = {
+    "usual": "the one that suits",
+    "none": "no fit",
+    "normal": "normal",
+    "lognormal": "log-normal",
+}
 
 
 class MeasureDock(Dock):
@@ -43,8 +54,26 @@ class MeasureDock(Dock):
         self._column.setToolTip("Measure whose histogram is drawn; objects at the border stay out.")
         self._column.currentIndexChanged.connect(self._draw)
         self.needs(self._column, _has_result)
+        # long names must neither be cut nor make the page wide
+        self._column.setMinimumContentsLength(23)
+        self._column.setSizeAdjustPolicy(
+            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+        )
         form.addRow("Histogram of", self._column)
+        self._family = QComboBox()
+        for value, text in _FAMILIES.items():
+            self._family.addItem(text, value)
+        self._family.setToolTip(
+            "Curve over the bars, fitted to the objects that the bars count. Sizes of particles, "
+            "grains and pores are often log-normal: many small ones, few large ones."
+        )
+        self._family.currentIndexChanged.connect(self._draw)
+        self.needs(self._family, _has_result)
+        form.addRow("Fit", self._family)
         self._plot_at = self.body.count()
+        self._fitted = self.note()
+        self._fitted.hide()
+        self.body.addWidget(self._fitted)
         self._shown = self.note()
         self.body.addWidget(self._shown)
         self.table = TableView()
@@ -195,6 +224,7 @@ class MeasureDock(Dock):
         result = None if image is None else image.state.result
         if self._plot is not None:
             self._plot.setVisible(result is not None)
+        self._fitted.setVisible(result is not None)
         if result is None or column is None:
             self._shown.clear()
             return
@@ -207,7 +237,10 @@ class MeasureDock(Dock):
             self._plot.range_changed.connect(self._filter)
             self.body.insertWidget(self._plot_at, self._plot)
             self.order_tabs()
-        self._plot.show_histogram(histogram(result.table, column))
+        fitted, sentence = _fit(result.table, column, self._family.currentData())
+        self._plot.show_histogram(histogram(result.table, column), fitted)
+        self._fitted.setText(sentence)
+        self._fitted.setVisible(bool(sentence))
         self._filter(None, None)
 
     def _filter(self, low: float | None, high: float | None) -> None:
@@ -242,3 +275,36 @@ class MeasureDock(Dock):
 
 def _has_result(image: OpenImage) -> bool:
     return image.state.result is not None
+
+
+def _fit(table: pd.DataFrame, column: str, choice: str) -> tuple[Fit | None, str]:
+    """Fit what was chosen, and say what came of it; nothing where nothing is fitted."""
+    from napari_samstar.measurements.histogram import fit, usual_family
+
+    choices: dict[str, Family | None] = {
+        "usual": usual_family(table, column),
+        "normal": "normal",
+        "lognormal": "lognormal",
+    }
+    family = choices.get(choice)
+    if family is None:
+        return None, ""
+    try:
+        fitted = fit(table, column, family)
+    except SamStarError as err:
+        return None, str(err)
+    _, _, unit = header(column, fitted.unit).partition(", ")
+    center = f"{_digits(fitted.center)} {unit}".rstrip()
+    if family == "normal":
+        spread = f"{_digits(fitted.spread)} {unit}".rstrip()
+        found = f"Normal, n = {fitted.n}: mean {center}, standard deviation {spread}."
+    else:
+        found = (
+            f"Log-normal, n = {fitted.n}: median {center}, "
+            f"geometric standard deviation {_digits(fitted.spread)}."
+        )
+    return fitted, found
+
+
+def _digits(value: float) -> str:
+    return f"{float(f'{value:.3g}'):g}"  # 1000, not 1e+03

@@ -5,16 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QComboBox, QPushButton
+from qtpy.QtWidgets import QComboBox, QHBoxLayout, QPushButton
 from superqt import QLabeledRangeSlider
 
 from napari_samstar._widgets.dock import Dock
-from napari_samstar._widgets.fields import RangeEditor
+from napari_samstar._widgets.fields import Fold, RangeEditor
+from napari_samstar._widgets.known_more import KnownMore, also_known
 from napari_samstar._widgets.learn import LearnFromClicks
 from napari_samstar._widgets.replacing import Replacing
 from napari_samstar._widgets.wanted_plot import WantedPlot
 from napari_samstar.rewards.base import Wanted
-from napari_samstar.rewards.presets import PRESETS
+from napari_samstar.rewards.presets import PRESETS, preset_in, without_presets
 from napari_samstar.session import OpenImage
 from napari_samstar.session.advice import OPEN
 from napari_samstar.settings import Prior
@@ -41,10 +42,19 @@ class SegmentDock(Dock):
             self._preset.addItem(preset.title, name)
             tip = (self._preset.count() - 1, preset.description, Qt.ItemDataRole.ToolTipRole)
             self._preset.setItemData(*tip)
-        self._preset.setToolTip("Fills in what is true of most samples of a kind.")
+        self._preset.setToolTip(
+            "Fills in what is true of most samples of a kind, here and among the rewards of Search."
+        )
         self._preset.activated.connect(self._on_preset)
         self.needs(self._preset)
-        form.addRow("Start from", self._preset)
+        self._clear = QPushButton("Clear")
+        self._clear.setToolTip("Forgets all that is known of the objects, the preset included.")
+        self._clear.clicked.connect(self._on_clear)
+        self.needs(self._clear)
+        start = QHBoxLayout()
+        start.addWidget(self._preset, 1)
+        start.addWidget(self._clear)
+        form.addRow("Start from", start)
         self._size = RangeEditor("Smallest and largest object: diameter of the disc of its area.")
         self._size.changed.connect(lambda pair, unit: self._know(diameter=pair, size_unit=unit))
         form.addRow("Diameter", self._size)
@@ -74,11 +84,21 @@ class SegmentDock(Dock):
         form.addRow("They fill, %", self._coverage)
         for widget in (self._size, self._shape, self._polarity, self._coverage):
             self.needs(widget)
+        self._more = KnownMore()
+        self._more.changed.connect(lambda known: self._know(**known))
+        self.needs(self._more)
+        self._fold = Fold(
+            "More",
+            self._more,
+            "How many there are, how far apart, how round, how much they overlap.",
+        )
+        self._fold.button.toggled.connect(self._show_also)
+        self.body.addWidget(self._fold)
+        self._also = self.note()
+        self.body.addWidget(self._also)
         self.learn = LearnFromClicks(self.context)
         self.needs(self.learn)
         self.body.addWidget(self.learn)
-        self._also = self.note()
-        self.body.addWidget(self._also)
 
         self._button = QPushButton("Segment")
         self._button.setToolTip(
@@ -108,8 +128,12 @@ class SegmentDock(Dock):
             self._polarity.setCurrentIndex(self._polarity.findData(prior.polarity))
             low, high = prior.coverage or (0.0, 1.0)
             self._coverage.setValue((round(100 * low), round(100 * high)))
-            self._also.setText(_also_known(prior))
-            self._also.setVisible(bool(self._also.text()))
+            apart = "px" if image is None else image.state.source.unit
+            self._more.show_prior(prior, apart)
+            self._also.setText(also_known(prior))
+            self._show_also()
+            name = None if image is None else preset_in(image.state.settings.rewards)
+            self._preset.setCurrentIndex(self._preset.findData(name))
         result = None if image is None else image.state.result
         self._found.setText("" if result is None else self.context.headline(result))
         low, high = prior.diameter or (0.0, OPEN)
@@ -140,9 +164,20 @@ class SegmentDock(Dock):
         name = self._preset.currentData()
         if name is None or self.image is None:
             return
-        known = self.image.state.settings.prior
-        sizes = {"diameter": known.diameter, "size_unit": known.size_unit}
-        self.image.set_settings(prior=PRESETS[name].prior.model_copy(update=sizes))
+        preset, settings = PRESETS[name], self.image.state.settings
+        self.image.set_settings(
+            prior=preset.known_with(settings.prior), rewards=preset.rewards_with(settings.rewards)
+        )
+
+    def _on_clear(self) -> None:
+        if self.image is not None:
+            rewards = without_presets(self.image.state.settings.rewards)
+            self.image.set_settings(prior=Prior(), rewards=rewards)
+
+    def _show_also(self, *_: Any) -> None:
+        """Say what is known and folded away."""
+        folded = not self._fold.button.isChecked()
+        self._also.setVisible(folded and bool(self._also.text()))
 
 
 def _choice(choices: dict[Any, str], tip: str) -> QComboBox:
@@ -151,18 +186,3 @@ def _choice(choices: dict[Any, str], tip: str) -> QComboBox:
         box.addItem(label, value)
     box.setToolTip(tip)
     return box
-
-
-def _also_known(prior: Prior) -> str:
-    """Say what the prior holds that has no editor here."""
-    parts = []
-    if prior.count is not None:
-        parts.append(f"{prior.count[0]} to {prior.count[1]} of them")
-    if prior.spacing is not None:
-        low, high = prior.spacing
-        parts.append(f"neighbors {low:g} to {high:g} {prior.spacing_unit} apart")
-    if prior.overlap is not None:
-        parts.append(f"overlapping by {100 * prior.overlap:g} % at most")
-    if prior.materials is not None:
-        parts.append(f"of {prior.materials} materials")
-    return f"Also taken as known: {', '.join(parts)}." if parts else ""

@@ -14,6 +14,7 @@ from napari_samstar.types import SamStarError
 
 if TYPE_CHECKING:
     from napari_samstar.recipe import Recipe
+    from napari_samstar.rewards.presets import Preset
     from napari_samstar.settings import RunSettings
 
 __all__ = ["add_set", "add_settings", "list_settings", "pixel_size", "put_settings", "run_settings"]
@@ -24,6 +25,12 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--prior", metavar="TOML", help="what you know of the sample")
     source.add_argument("--recipe", metavar="JSON", help="repeat a .recipe.json on these images")
+    parser.add_argument(
+        "--preset",
+        metavar="NAME",
+        help="what is true of most nanoparticles, grains, layers, pores or cells; what --prior or "
+        "--recipe says replaces parts of it",
+    )
     parser.add_argument(
         "--points-per-side", type=int, metavar="N", help="density of SAM's point grid"
     )
@@ -79,6 +86,10 @@ def run_settings(args: argparse.Namespace) -> tuple[RunSettings, Recipe | None]:
     values = given.model_dump()
     if args.prior:
         values["prior"] = Prior.from_toml(args.prior).model_dump()
+    if args.preset:
+        preset = _preset(args.preset)
+        values["prior"] = preset.prior_with(Prior(**values["prior"])).model_dump()
+        values["rewards"] = preset.rewards_with(values["rewards"])
     if args.points_per_side is not None:
         _put(values, "decode.points_per_side", args.points_per_side)
     if args.budget == 0:
@@ -111,6 +122,14 @@ def put_settings(values: dict[str, Any], assignments: list[str]) -> None:
         if not equals:
             raise SamStarError(f"--set needs NAME=VALUE, not {assignment!r}.")
         _put(values, name.strip(), _value(text.strip()))
+
+
+def _preset(name: str) -> Preset:
+    from napari_samstar.rewards.presets import PRESETS
+
+    if name not in PRESETS:
+        raise SamStarError(f"There is no preset '{name}': known are {', '.join(PRESETS)}.")
+    return PRESETS[name]
 
 
 def _reward(text: str) -> tuple[str, dict[str, Any]]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 from napari_samstar.rewards.base import RewardTerm
 from napari_samstar.rewards.contrast import Homogeneity
@@ -15,7 +16,10 @@ from napari_samstar.rewards.size import SizeDistribution
 from napari_samstar.settings import Prior
 from napari_samstar.types import Micrograph
 
-__all__ = ["PRESETS", "Preset"]
+__all__ = ["PRESETS", "Named", "Preset", "preset_in", "without_presets"]
+
+#: A reward as settings hold it: name and parameters.
+Named = tuple[str, dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,27 @@ class Preset:
         said = {name: getattr(known, name) for name in known.model_fields_set}
         said = {name: value for name, value in said.items() if value is not None}
         return self.prior.model_copy(update=said)
+
+    def known_with(self, known: Prior) -> Prior:
+        """Give the preset's prior in place of another's, as one that starts from it.
+
+        What some preset speaks of is as this one says, open where it is silent; sizes and all
+        else that no preset speaks of stay as `known`.
+        """
+        said = {name: getattr(self.prior, name) for name in _spoken_of()}
+        return known.model_copy(update=said)
+
+    def rewards_with(self, rewards: Sequence[Named]) -> tuple[Named, ...]:
+        """Give the preset's extra terms and `rewards`, less what another preset put there.
+
+        Where a name is in both, that of `rewards` stays: a person chose it.
+        """
+        own = without_presets(rewards)
+        taken = {name for name, _ in own}
+        return (*(one for one in self._named() if one[0] not in taken), *own)
+
+    def _named(self) -> tuple[Named, ...]:
+        return tuple((term.name, term.values()) for term in self.extra)
 
     def terms_for(self, micrograph: Micrograph, known: Prior | None = None) -> list[RewardTerm]:
         """Give the preset's terms, with what is `known` besides; raises as `priors.terms_for`."""
@@ -90,3 +115,30 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
         ),
     }
 )
+
+
+def without_presets(rewards: Sequence[Named]) -> tuple[Named, ...]:
+    """Leave out of `rewards` those that are exactly as a preset puts them there."""
+    put = [one for preset in PRESETS.values() for one in preset._named()]
+    return tuple((name, values) for name, values in rewards if (name, values) not in put)
+
+
+def preset_in(rewards: Sequence[Named]) -> str | None:
+    """Name the preset whose extra terms are among `rewards`; None where none is, or several are.
+
+    Some of them may be there with other parameters, where a person chose those.
+    """
+    names = {name for name, _ in rewards}
+    exact = {
+        key: sum(one in rewards for one in preset._named())
+        for key, preset in PRESETS.items()
+        if names.issuperset(term.name for term in preset.extra)
+    }
+    most = max(exact.values(), default=0)
+    found = [key for key, count in exact.items() if count == most]
+    return found[0] if most and len(found) == 1 else None
+
+
+def _spoken_of() -> set[str]:
+    """Fields of a prior that some preset gives."""
+    return {name for preset in PRESETS.values() for name in preset.prior.model_fields_set}

@@ -101,6 +101,8 @@ class ImageState:
         As the user calls them, but for corrections, which have their own; see `names_of`.
     sureness : Sureness or None
         What was found with the materials.
+    material_colors : mapping of int to str
+        Colors that the user chose, "#rrggbb".
     """
 
     source: ImageSource
@@ -118,6 +120,7 @@ class ImageState:
     prompts_from: tuple[Any, ...] = ()
     material_names: Mapping[int, str] = field(default_factory=dict)
     sureness: Sureness | None = None
+    material_colors: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def clickable(self) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from napari_samstar.atomic import write_text_atomic
-from napari_samstar.session.materials import MaterialRow, color_of
+from napari_samstar.session.materials import MaterialRow
 
 __all__ = ["ENDING", "read_names", "write_rows"]
 
@@ -24,7 +24,7 @@ def write_rows(path: Path, rows: Sequence[MaterialRow]) -> None:
     out.writerow(["material", "name", "color", "objects", "area_fraction", "confidence"])
     for row in rows:
         sure = "" if math.isnan(row.confidence) else f"{row.confidence:.4f}"
-        known = row.material, row.name, color_of(row.material), len(row.labels)
+        known = row.material, row.name, row.color, len(row.labels)
         out.writerow([*known, f"{row.share:.6f}", sure])
     write_text_atomic(path, text.getvalue())
 

@@ -71,6 +71,8 @@ class MaterialRow:
     confidence : float
         Mean over its objects' pixels, 0 to 1; NaN where nothing is known, or there is no other
         material that they could be of.
+    color : str
+        "#rrggbb"; empty for the usual one, see `color_of`.
     """
 
     material: int
@@ -78,10 +80,14 @@ class MaterialRow:
     labels: tuple[int, ...]
     share: float
     confidence: float
+    color: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "color", self.color or color_of(self.material))
 
 
 def color_of(material: int) -> str:
-    """Color of a material, "#rrggbb"; undecided ones are white."""
+    """Usual color of a material, "#rrggbb"; undecided ones are white."""
     return "#ffffff" if material == 0 else COLORS[(material - 1) % len(COLORS)]
 
 
@@ -126,9 +132,8 @@ def material_rows(state: ImageState) -> list[MaterialRow]:
         if weight and not alone:
             mean = sum(area * value for area, value in told) / weight
         share = sum(found[k][1] for k in labels) / whole
-        rows.append(
-            MaterialRow(material, name_of(state, material), tuple(sorted(labels)), share, mean)
-        )
+        name, color = name_of(state, material), state.material_colors.get(material, "")
+        rows.append(MaterialRow(material, name, tuple(sorted(labels)), share, mean, color))
     return rows
 
 
