@@ -290,7 +290,8 @@ def test_tab_finds_the_histogram_before_the_table(
     dock = seen(qtbot, viewer, MeasureDock)
     context.run("Segmenting", context.image, context.image.segment_steps())
     wait(qtbot, context)
-    assert tabbed(dock._column, dock.table) == [dock._column, dock._plot.plot, dock.table]
+    places = [dock._column, dock._family, dock._plot.plot, dock.table]
+    assert tabbed(dock._column, dock.table) == places
 
 
 def test_each_single_reward_says_what_it_is(

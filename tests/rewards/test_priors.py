@@ -13,6 +13,8 @@ from scipy import ndimage as ndi
 from napari_samstar.pipeline.segmenting import rewards_of
 from napari_samstar.rewards import family_scores, learn_prior, scores, terms, terms_for
 from napari_samstar.rewards.presets import PRESETS, preset_in, without_presets
+from napari_samstar.rewards.priors import beyond_prior
+from napari_samstar.rewards.shape import AspectRatio
 from napari_samstar.settings import Prior, RunSettings
 from napari_samstar.types import SamStarError
 from tests.rewards.scenes import Mask, disc, lattice, micrograph, paint, rod, selected
@@ -45,6 +47,14 @@ def test_every_prior_has_terms_that_score(prior: Prior) -> None:
     assert set(names) <= set(terms())
     values = scores(found, SIX, IMAGE)
     assert ((values >= 0) & (values <= 1)).all()
+
+
+def test_what_a_search_went_by_is_the_prior_and_what_was_added() -> None:
+    added = AspectRatio(low=1.0, high=2.0)
+    went_by = [(term.name, term.values()) for term in terms_for(KNOWN, IMAGE, [added])]
+    assert beyond_prior(went_by, KNOWN) == ((added.name, added.values()),)
+    changed = KNOWN.model_copy(update={"diameter": (3, 9)})
+    assert "size_band" in dict(beyond_prior(went_by, changed)), "it was said of another prior"
 
 
 def test_nothing_is_missing_where_everything_may_be_covered() -> None:

@@ -16,7 +16,7 @@ from napari_samstar.rewards.spacing import NeighborSpacing
 from napari_samstar.settings import Prior
 from napari_samstar.types import Micrograph
 
-__all__ = ["importances_for", "terms_for"]
+__all__ = ["beyond_prior", "importances_for", "terms_for"]
 
 # one objective judges masks as a whole; the others decide where it finds candidates nearly alike
 _LEADING = "quality"
@@ -53,6 +53,28 @@ def terms_for(
     SamStarError
         If the prior is in physical units and the pixel size unknown.
     """
+    found = _asked_for(prior)
+    for term in found:
+        if term.needs_pixel_size:
+            pixel_in(str(getattr(term, "unit", "px")), micrograph)
+    terms = {term.name: term for term in found}
+    terms.update({term.name: term for term in extra})
+    return list(terms.values())
+
+
+def beyond_prior(
+    rewards: Sequence[tuple[str, dict[str, Any]]], prior: Prior
+) -> tuple[tuple[str, dict[str, Any]], ...]:
+    """Leave out, of rewards by name and parameters, those that the prior asks for by itself.
+
+    A recipe names all that a search went by; whoever then changes the prior means the prior.
+    """
+    asked = {term.name: term.values() for term in _asked_for(prior)}
+    return tuple((name, values) for name, values in rewards if asked.get(name) != values)
+
+
+def _asked_for(prior: Prior) -> list[RewardTerm]:
+    """Terms of a prior, each name once."""
     enough = _enough(prior)
     polarity = prior.polarity or "any"
     allowed = 0.05 if prior.overlap is None else min(prior.overlap, 0.95)
@@ -70,8 +92,7 @@ def terms_for(
         found.insert(-1, Separability(polarity=polarity))
     if prior.diameter is not None:
         low, high = prior.diameter
-        unit = _unit(prior.size_unit, micrograph)
-        found.append(SizeBand(low=low, high=high, unit=unit, **enough))
+        found.append(SizeBand(low=low, high=high, unit=prior.size_unit, **enough))
     found += _shape_terms(prior, enough)
     if prior.coverage is not None:
         low, high = prior.coverage
@@ -81,11 +102,8 @@ def terms_for(
         found.append(Count(low=max(fewest, 1), high=max(most, 1)))
     if prior.spacing is not None:
         low, high = prior.spacing
-        unit = _unit(prior.spacing_unit, micrograph)
-        found.append(NeighborSpacing(low=low, high=high, unit=unit, **enough))
-    terms = {term.name: term for term in found}
-    terms.update({term.name: term for term in extra})
-    return list(terms.values())
+        found.append(NeighborSpacing(low=low, high=high, unit=prior.spacing_unit, **enough))
+    return found
 
 
 def importances_for(objectives: Sequence[str]) -> dict[str, float]:
@@ -126,9 +144,3 @@ def _enough(prior: Prior) -> dict[str, Any]:
     coverage = 0.01 if prior.coverage is None else 0.5 * prior.coverage[0]
     count = 1 if prior.count is None else max(1, prior.count[0] // 2)
     return {"least_count": count, "least_coverage": coverage}
-
-
-def _unit(unit: str, micrograph: Micrograph) -> str:
-    """Give the unit back, once the micrograph is known to be calibrated."""
-    pixel_in(unit, micrograph)
-    return unit

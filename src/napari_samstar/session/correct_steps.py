@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from napari_samstar.session import steps
 from napari_samstar.session.corrections import KEEP, Corrections, begin, bring_back, materials_of
 from napari_samstar.session.materials import sureness_of
+from napari_samstar.session.repeating import settings_of
 from napari_samstar.session.tools import NO_MODEL, Tools, import_engine
 from napari_samstar.types import Progress, SamStarError, Segmentation
 
@@ -155,7 +156,7 @@ def bring_back_steps(state: ImageState, path: str | Path) -> _Changes:
         corrections.close()
         raise
     return {
-        "settings": recipe.run_settings(),
+        "settings": settings_of(recipe),
         "model": recipe.model.name if recipe.model else NO_MODEL,
         "result": RunResult(segmentation, table, None, none, recipe),
         "corrections": corrections,

@@ -15,6 +15,7 @@ from psygnal import Signal
 from napari_samstar.session import correct_steps, learning, material_steps, searching, steps
 from napari_samstar.session.corrections import KEEP, Corrections
 from napari_samstar.session.found import Found
+from napari_samstar.session.repeating import settings_of
 from napari_samstar.session.source import ImageSource
 from napari_samstar.session.tools import NO_MODEL, Tools
 from napari_samstar.settings import Prior, RunSettings, SearchSettings, SelectSettings, Settings
@@ -246,7 +247,7 @@ class OpenImage:
     def use_recipe(self, recipe: Recipe) -> None:
         """Take over the settings and the model of a result, so that it can be repeated."""
         self.update(
-            settings=recipe.run_settings(),
+            settings=settings_of(recipe),
             model=recipe.model.name if recipe.model else NO_MODEL,
             search=recipe.search or self.state.search,
         )

@@ -17,6 +17,7 @@ from napari_samstar.session.corrections import KEEP
 from napari_samstar.session.material_file import ENDING, read_names, write_rows
 from napari_samstar.session.materials import material_rows
 from napari_samstar.session.overall import expected, overall
+from napari_samstar.session.repeating import settings_of
 from napari_samstar.session.tools import NO_MODEL, Tools, import_engine
 from napari_samstar.types import Progress, SamStarError, Segmentation
 
@@ -160,7 +161,7 @@ def reopen(state: ImageState, recipe_path: str | Path) -> _Changes:
     none = empty(to_gray(micrograph, recipe.preprocess))
     model = recipe.model.name if recipe.model else NO_MODEL
     return {
-        "settings": recipe.run_settings(),
+        "settings": settings_of(recipe),
         "model": model,
         "result": RunResult(segmentation, table, None, none, recipe),
         "material_names": read_names(Path(recipe_path).with_name(f"{stem}.{ENDING}")),
