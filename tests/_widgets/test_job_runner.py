@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import threading
+import weakref
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,41 @@ def test_events_and_the_value_arrive_in_the_thread_of_the_window(
     until(qtbot, lambda: not runner.busy)
     assert [event for _, event in arrived] == [*range(300), "value"], "order or events were lost"
     assert {thread for thread, _ in arrived} == {here}
+
+
+@pytest.mark.parametrize("how", ["stopped", "stopped at the end", "failed"])
+def test_nothing_of_a_job_that_is_over_is_held(how: str, qtbot: Any) -> None:
+    class Answer:
+        pass
+
+    left: list[weakref.ref[Answer]] = []
+    begun, go_on = threading.Event(), threading.Event()
+
+    def steps() -> Any:
+        answer = Answer()
+        left.append(weakref.ref(answer))
+        yield Progress("working", 0, 1)
+        begun.set()
+        go_on.wait(60)
+        if how == "failed":
+            raise SamStarError("It cannot be done.")
+        return answer
+
+    runner = JobRunner(poll_ms=20)
+    runner.start("Working", steps())
+    threads = [one for one in threading.enumerate() if one.name == "samstar job"]
+    assert begun.wait(60)
+    if how == "stopped":
+        runner.stop()
+    go_on.set()
+    for thread in threads:
+        thread.join()
+    if how == "stopped at the end":
+        runner.stop()
+    until(qtbot, lambda: not runner.busy)
+    gc.collect()
+    assert left
+    assert left[0]() is None
 
 
 def test_progress_is_told_of_even_where_every_answer_takes_long_to_show(

@@ -23,6 +23,8 @@ Steps: TypeAlias = Generator[Any, None, Any]
 #: How a job ended: "done" and the value, "stopped", or "failed" and the error.
 Outcome: TypeAlias = tuple[Literal["done", "stopped", "failed"], Any]
 
+_STOPPED: Outcome = ("stopped", None)
+
 
 class Job:
     """Steps at work in a thread; knows nothing of Qt.
@@ -61,8 +63,11 @@ class Job:
         self._thread.start()
 
     def stop(self) -> None:
-        """Ask to stop at the end of the present step."""
-        self._stop.set()
+        """Ask to stop at the end of the present step; what it gives after that is dropped."""
+        with self._lock:
+            self._stop.set()
+            if self._outcome is not None:
+                self._outcome = _STOPPED
         self._going_on.set()
 
     def pause(self, paused: bool = True) -> None:
@@ -106,7 +111,7 @@ class Job:
         for job in after:
             while not (job.join(0.02) or self._stop.is_set()):
                 pass
-        outcome: Outcome = ("stopped", None)
+        outcome: Outcome = _STOPPED
         try:
             while self._going_on.wait() and not self._stop.is_set():
                 try:
@@ -121,7 +126,8 @@ class Job:
                 steps.close()
             except Exception:
                 _LOG.exception("Closing the steps of a job failed.")
-        self._outcome = outcome
+        with self._lock:  # nobody waits for an answer now, which may hold files open
+            self._outcome = _STOPPED if self._stop.is_set() else outcome
 
     def _put(self, event: Any) -> None:
         with self._lock:

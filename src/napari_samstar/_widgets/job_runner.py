@@ -185,7 +185,7 @@ class JobRunner(QObject):
         owner: Any,
         quiet: bool,
     ) -> None:
-        self._jobs[:] = [job for job in self._jobs if job.outcome is None]
+        self._forget_ended()
         job = Job(steps, after=self._jobs, collecting=self._collecting)
         self._running = _Running(title, job, owner, done, events, JobProgress(title))
         self._jobs.append(job)
@@ -195,6 +195,10 @@ class JobRunner(QObject):
         self._timer.start()
         self.busy_changed.emit(True)
         self._tell(self._running)
+
+    def _forget_ended(self) -> None:
+        """Let go of jobs that have ended, with their answers and errors."""
+        self._jobs[:] = [job for job in self._jobs if job.outcome is None]
 
     def _poll(self) -> None:
         running = self._running
@@ -237,6 +241,7 @@ class JobRunner(QObject):
     def _end(self, running: _Running, how: str, value: Any) -> None:
         self._timer.stop()
         self._running = None
+        self._forget_ended()
         self._activity.end()
         self.status.emit(None)
         if running.progress.paused:
