@@ -146,7 +146,6 @@ def test_one_bad_image_does_not_stop_the_others(
         (["--frame", "3"], "frame"),
         (["--model", "vit_x", "--device", "cpu"], "did you mean"),
         (["--set", 'importances=[["size", 1]]', "--budget", "5"], "no objective 'size'"),
-        (["--reward", "size_band:low=5,high=20,unit=nm", "--budget", "5"], "has no pixel size"),
     ],
 )
 def test_bad_options_give_one_sentence(
@@ -185,6 +184,11 @@ def test_a_physical_prior_needs_a_pixel_size(
     (sentence,) = lines(capsys)[1]
     assert "--pixel-size" in sentence
     assert cli.main([*run, "--pixel-size", "0.5 nm"]) == 0
+    lines(capsys)
+    run = ["run", str(image), "--out", str(tmp_path / "out"), *ALONE, "--budget", "5"]
+    assert cli.main([*run, "--reward", "size_band:low=5,high=20,unit=nm"]) == 2
+    (sentence,) = lines(capsys)[1]
+    assert "has no pixel size" in sentence
 
 
 def test_images_that_would_overwrite_each_other_are_refused(
