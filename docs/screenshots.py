@@ -66,6 +66,12 @@ class Stage:
 
         QTest.qWait(ms)
 
+    def told(self) -> str:
+        """Line of the running job."""
+        from napari_samstar._widgets.job_bar import JobBar
+
+        return str(self.bench.findChild(JobBar)._label.text())
+
     def wait(self, condition: Callable[[], bool] | None = None) -> None:
         """Let the window work until `condition` holds; until no job runs, where there is none."""
         given = condition is not None
@@ -184,7 +190,7 @@ def pages(out: Path) -> None:
     stage = Stage("glass", out)
     stage.shoot("page-image", both)
     stage.page("Image")._prepare.click()
-    stage.pump(2500)
+    stage.wait(lambda: " left" in stage.told() or not stage.busy())
     stage.shoot("page-image-preparing")
     stage.wait()
     page = stage.page("Segment")
