@@ -290,6 +290,7 @@ def test_tab_finds_the_histogram_before_the_table(
     dock = seen(qtbot, viewer, MeasureDock)
     context.run("Segmenting", context.image, context.image.segment_steps())
     wait(qtbot, context)
+    until(qtbot, lambda: dock._plot.plot is not None and dock._plot.plot.isVisible())
     places = [dock._column, dock._family, dock._plot.plot, dock.table]
     assert tabbed(dock._column, dock.table) == places
 
