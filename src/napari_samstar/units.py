@@ -7,7 +7,13 @@ from collections.abc import Sequence
 
 from napari_samstar.types import SamStarError
 
-__all__ = ["calibration", "length_unit", "meters_per_unit", "user_calibration"]
+__all__ = [
+    "calibration",
+    "length_unit",
+    "meters_per_unit",
+    "target_unit",
+    "user_calibration",
+]
 
 # a list, not pint's word: to pint "px" is a length too, 1/96 inch of a web page
 _METERS = {
@@ -58,6 +64,20 @@ def length_unit(text: object) -> str | None:
         return _SPELLINGS[plain]
     name = plain.lower().replace("metre", "meter").removesuffix("s")
     return _NAMES.get(name)
+
+
+def target_unit(text: str) -> str:
+    """Name of the unit in which somebody states a size: one of length, or "px".
+
+    Raises
+    ------
+    ValueError
+        If it is neither.
+    """
+    known = "px" if text == "px" else length_unit(text)
+    if known is None:
+        raise ValueError(f"'{text}' is no unit of length: use px, pm, nm, um or mm")
+    return known
 
 
 def meters_per_unit(unit: str) -> float:

@@ -25,6 +25,7 @@ from qtpy.QtWidgets import (
 )
 from tests.waiting import until, wait
 
+from napari_samstar import edits
 from napari_samstar._widgets.candidates import CANDIDATES
 from napari_samstar._widgets.context import Context, context_of
 from napari_samstar._widgets.highlight import camera_of
@@ -477,6 +478,15 @@ def test_export_and_repeating_its_recipe(
     labels = state(context).result.segmentation.labels
     context.image.set_settings(prior=Prior())
     measured.repeat(tmp_path / "film.recipe.json")
+    wait(qtbot, context)
+    np.testing.assert_array_equal(state(context).result.segmentation.labels, labels)
+    context.correcting.begin(context.image)
+    wait(qtbot, context)
+    context.correcting.do(context.image, lambda _: edits.Delete(int(labels.max())))
+    kept = state(context).corrections
+    measured.repeat(tmp_path / "film.recipe.json")
+    assert state(context).corrections is kept, "it asks first"
+    measured.replacing.go_on.click()
     wait(qtbot, context)
     np.testing.assert_array_equal(state(context).result.segmentation.labels, labels)
     measured.repeat(tmp_path / "film.table.csv")

@@ -23,6 +23,7 @@ from tests.waiting import until, wait
 from napari_samstar._widgets.context import Context
 from napari_samstar._widgets.fields import Fold
 from napari_samstar._widgets.forms import SettingsForm
+from napari_samstar._widgets.known_more import KnownMore
 from napari_samstar._widgets.measure_dock import MeasureDock
 from napari_samstar._widgets.micrograph_dock import MicrographDock
 from napari_samstar._widgets.search_dock import SearchDock
@@ -305,3 +306,15 @@ def test_each_single_reward_says_what_it_is(
         "Share of the masks whose equivalent diameter lies in a range. Off: the next search does "
         "not ask for it."
     )
+
+
+@pytest.mark.parametrize("typed", ["0,85", "0.85"])
+def test_numbers_below_more_take_a_comma_or_a_point(typed: str, qtbot: Any) -> None:
+    more = KnownMore()
+    qtbot.addWidget(more)
+    told: list[dict[str, Any]] = []
+    more.changed.connect(told.append)
+    more._circularity.selectAll()
+    QTest.keyClicks(more._circularity, typed)
+    QTest.keyClick(more._circularity, Qt.Key.Key_Return)
+    assert told == [{"circularity": 0.85}]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from qtpy.QtCore import QSize, QTimer
+from qtpy.QtCore import QSize
 
 from napari_samstar._widgets.answers import Answers
 from napari_samstar._widgets.correct_keys import KEYS, key_table
@@ -19,6 +19,7 @@ from napari_samstar._widgets.keys import LayerKeys
 from napari_samstar._widgets.marks import Marks, look_at, window_outlines
 from napari_samstar._widgets.offer import Offer
 from napari_samstar._widgets.outputs import OBJECTS
+from napari_samstar._widgets.pause import after_pause
 from napari_samstar.session import OpenImage
 from napari_samstar.session.hand import TOOLS, Hand
 from napari_samstar.types import SamStarError
@@ -45,10 +46,7 @@ class CorrectDock(Dock):
         self._marks = Marks(self.context)
         self._answers = Answers(self.context, self, self._say)
         # the mark of a click is drawn with its answer, if that comes soon: one drawing, not two
-        self._late = QTimer(self)
-        self._late.setSingleShot(True)
-        self._late.setInterval(_LATE_MS)
-        self._late.timeout.connect(self._draw_present)
+        self._late = after_pause(self, _LATE_MS, self._draw_present)
         self._unwatch: Callable[[], None] | None = None
         self._panning = False
         self._to_draw: bool | None = None  # while an edit is made: whether something has changed

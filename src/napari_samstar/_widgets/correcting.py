@@ -7,9 +7,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qtpy.QtCore import QObject, QTimer
+from qtpy.QtCore import QObject
 
 from napari_samstar._widgets.outputs import OBJECTS
+from napari_samstar._widgets.pause import after_pause
 from napari_samstar._widgets.qt import Signal
 from napari_samstar._widgets.repaint import pixels_of, write
 from napari_samstar.session import OpenImage
@@ -53,8 +54,8 @@ class Correcting(QObject):
             weakref.WeakKeyDictionary()
         )
         self._corrected: weakref.WeakSet[OpenImage] = weakref.WeakSet()
-        self._rest = _timer(self, _REST_MS, self._after_rest)
-        self._look = _timer(self, _LOOK_MS, self._look_for_offers)
+        self._rest = after_pause(self, _REST_MS, self._after_rest)
+        self._look = after_pause(self, _LOOK_MS, self._look_for_offers)
         context.outputs.painted.connect(self._on_painted)
         context.session.changed.connect(self._on_changed)
 
@@ -287,11 +288,3 @@ class Correcting(QObject):
 
         title = f"Looking for corrections of {image.state.source.name}"
         self._context.run_quick(title, image, image.offers_steps(), done=done)
-
-
-def _timer(parent: QObject, pause_ms: int, slot: Callable[[], None]) -> QTimer:
-    timer = QTimer(parent)
-    timer.setSingleShot(True)
-    timer.setInterval(pause_ms)
-    timer.timeout.connect(slot)
-    return timer

@@ -6,10 +6,11 @@ import math
 from typing import Any
 
 from napari.utils.notifications import show_error
-from qtpy.QtCore import QRegularExpression
-from qtpy.QtGui import QRegularExpressionValidator
+from qtpy.QtCore import QLocale, QRegularExpression
+from qtpy.QtGui import QRegularExpressionValidator, QValidator
 from qtpy.QtWidgets import (
     QComboBox,
+    QDoubleSpinBox,
     QHBoxLayout,
     QLabel,
     QLineEdit,
@@ -23,6 +24,7 @@ from napari_samstar.units import calibration
 
 __all__ = [
     "UNITS",
+    "DecimalBox",
     "Fold",
     "RangeEditor",
     "is_refused",
@@ -92,6 +94,23 @@ def unit_box(pixels: bool = False) -> QComboBox:
     return box
 
 
+class DecimalBox(QDoubleSpinBox):
+    """A number that is typed with a point or a comma, wherever the computer stands."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        # with the system's own one of the two would part thousands: 0,5 would be 5
+        self.setLocale(QLocale(QLocale.Language.C))
+
+    def validate(self, text: str | None, at: int) -> tuple[QValidator.State, str, int]:
+        """Judge what is typed."""
+        return super().validate(point(text or ""), at)
+
+    def valueFromText(self, text: str | None) -> float:
+        """Read what was typed."""
+        return super().valueFromText(point(text or ""))
+
+
 class RangeEditor(QWidget):
     """From one length to another, either of which may be left open.
 
@@ -144,7 +163,7 @@ class RangeEditor(QWidget):
         if bad is not None:
             typed = bad.text().strip()
             self.set_value(*self._shown)
-            show_error(f"A diameter is a number above zero, not '{typed}': type 7.5 or 7,5.")
+            show_error(f"A length is a number above zero, not '{typed}': type 7.5 or 7,5.")
             return
         before, (pair, unit) = self._shown, self.value()
         self.set_value(pair, unit)

@@ -7,11 +7,9 @@ from functools import partial
 from typing import Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
-from qtpy.QtCore import QLocale
-from qtpy.QtGui import QValidator
 from qtpy.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QFormLayout, QSpinBox, QWidget
 
-from napari_samstar._widgets.fields import point
+from napari_samstar._widgets.fields import DecimalBox
 from napari_samstar._widgets.qt import Signal
 from napari_samstar.settings import Settings
 
@@ -89,23 +87,6 @@ class SettingsForm(QWidget):
         self.changed.emit(self._value)
 
 
-class _Decimal(QDoubleSpinBox):
-    """A number that is typed with a point or a comma, wherever the computer stands."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        # with the system's own one of the two would part thousands: 0,5 would be 5
-        self.setLocale(QLocale(QLocale.Language.C))
-
-    def validate(self, text: str | None, at: int) -> tuple[QValidator.State, str, int]:
-        """Judge what is typed."""
-        return super().validate(point(text or ""), at)
-
-    def valueFromText(self, text: str | None) -> float:
-        """Read what was typed."""
-        return super().valueFromText(point(text or ""))
-
-
 def _editor(info: FieldInfo, label: str) -> QWidget:
     low, high = bounds(info)
     if info.annotation is bool:
@@ -122,7 +103,7 @@ def _editor(info: FieldInfo, label: str) -> QWidget:
         spin.setRange(int(low), int(high))
         spin.setSingleStep(10 if high - low > 1000 else 1)
     else:
-        spin = _Decimal()
+        spin = DecimalBox()
         spin.setDecimals(2)
         spin.setRange(low, high)
         spin.setSingleStep(0.1)

@@ -6,7 +6,6 @@ from typing import Any
 
 from qtpy.QtCore import QSignalBlocker
 from qtpy.QtWidgets import (
-    QDoubleSpinBox,
     QFormLayout,
     QHBoxLayout,
     QLabel,
@@ -14,7 +13,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_samstar._widgets.fields import RangeEditor
+from napari_samstar._widgets.fields import DecimalBox, RangeEditor
 from napari_samstar._widgets.qt import Signal
 from napari_samstar.session.advice import OPEN
 from napari_samstar.settings import Prior
@@ -41,7 +40,7 @@ class KnownMore(QWidget):
         self._spacing.changed.connect(
             lambda pair, unit: self._tell(spacing=pair, spacing_unit=unit)
         )
-        self._circularity = QDoubleSpinBox()
+        self._circularity = DecimalBox()
         self._circularity.setRange(0.0, 1.0)
         self._circularity.setSingleStep(0.05)
         self._circularity.setToolTip(
@@ -51,7 +50,7 @@ class KnownMore(QWidget):
         self._circularity.valueChanged.connect(
             lambda value: self._tell(circularity=value if value > 0 else None)
         )
-        self._overlap = QDoubleSpinBox()
+        self._overlap = DecimalBox()
         self._overlap.setDecimals(1)
         self._overlap.setRange(-1.0, 100.0)  # 0 says that they do not overlap
         self._overlap.setSuffix(" %")

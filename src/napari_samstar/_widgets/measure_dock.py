@@ -16,6 +16,7 @@ from napari_samstar._widgets.context import EVERYTHING
 from napari_samstar._widgets.dock import Dock
 from napari_samstar._widgets.highlight import highlight
 from napari_samstar._widgets.outputs import OBJECTS
+from napari_samstar._widgets.replacing import Replacing
 from napari_samstar._widgets.table_view import TableView, header
 from napari_samstar.session import OpenImage
 from napari_samstar.types import SamStarError
@@ -115,6 +116,9 @@ class MeasureDock(Dock):
             self.needs(button, condition, idle)
             buttons.addWidget(button, place // 2, place % 2)
         self.body.addLayout(buttons)
+        self.replacing = Replacing(self.context)
+        self.needs(self.replacing, idle=True)
+        self.body.addWidget(self.replacing)
 
     def sizeHint(self) -> QSize:
         """Ask for a table of some rows."""
@@ -183,11 +187,16 @@ class MeasureDock(Dock):
         if image is None:
             return
         try:
-            image.use_recipe(Recipe.read(path))
+            recipe = Recipe.read(path)
         except SamStarError as err:
             show_error(str(err))
             return
-        self.run("Repeating a recipe on", OpenImage.repeat_steps)
+
+        def repeat() -> None:
+            image.use_recipe(recipe)
+            self.run("Repeating a recipe on", OpenImage.repeat_steps)
+
+        self.replacing.ask(image, "The recipe makes new objects.", "Repeat it", repeat)
 
     def pick(self, position: tuple[float, ...]) -> None:
         """Select the row of the object at a position of the world."""

@@ -22,6 +22,7 @@ from qtpy.QtWidgets import (
 from napari_samstar._widgets.candidates import AGREEMENT, Candidates, show_agreement
 from napari_samstar._widgets.context import EVERYTHING
 from napari_samstar._widgets.dock import Dock
+from napari_samstar._widgets.pause import after_pause
 from napari_samstar._widgets.replacing import Replacing
 from napari_samstar._widgets.reward_rows import family_name
 from napari_samstar._widgets.rewards_panel import RewardsPanel
@@ -65,9 +66,9 @@ class SearchDock(Dock):
         self._plot_at = self.body.count()
         self._build_choice()
         self.body.addStretch(1)
-        self._rest = _once(self, _REST_MS, self._take)
-        self._redraw = _once(self, _DRAW_MS, self._draw)
-        self._agree = _once(self, _AGREE_MS, self._count_agreement)
+        self._rest = after_pause(self, _REST_MS, self._take)
+        self._redraw = after_pause(self, _DRAW_MS, self._draw)
+        self._agree = after_pause(self, _AGREE_MS, self._count_agreement)
         self.context.jobs.paused_changed.connect(self._on_paused)
 
     def _build_buttons(self) -> None:
@@ -394,14 +395,6 @@ def _plotted(search: Command) -> Command:
 
 def _has_front(image: OpenImage) -> bool:
     return image.state.front is not None
-
-
-def _once(dock: SearchDock, wait_ms: int, call: Any) -> QTimer:
-    timer = QTimer(dock)
-    timer.setSingleShot(True)
-    timer.setInterval(wait_ms)
-    timer.timeout.connect(call)
-    return timer
 
 
 def _begin(timer: QTimer) -> None:

@@ -17,7 +17,7 @@ from napari_samstar.pipeline.slow import SlowStage, cheap_genes, slow_genes
 from napari_samstar.proposals.measured import MeasuredRows
 from napari_samstar.proposals.quality import quality_steps
 from napari_samstar.proposals.select import select
-from napari_samstar.rewards.base import RewardTerm, pixel_in
+from napari_samstar.rewards.base import RewardTerm, check_calibrated
 from napari_samstar.rewards.priors import importances_for, terms_for
 from napari_samstar.rewards.scoring import family_scores, scores
 from napari_samstar.search.events import CandidateEvent, GenerationEvent, SettingEvent
@@ -183,9 +183,7 @@ def optimize_steps(
     search = search or SearchSettings()
     prior = prior or Prior()
     terms = tuple(terms_for(prior, micrograph) if rewards is None else rewards)
-    for term in terms:
-        if term.needs_pixel_size:
-            pixel_in(str(getattr(term, "unit", "nm")), micrograph)
+    check_calibrated(terms, micrograph)
     known = prior_in_pixels(prior, micrograph)
     base = _started(base, known, proposals)
     space = _space(base, proposals)

@@ -7,6 +7,7 @@ point group ``napari_samstar.rewards``; see `examples/custom_reward`.
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Protocol, Self, get_args
 
@@ -16,9 +17,18 @@ from pydantic import Field, field_validator, model_validator
 
 from napari_samstar.settings import Fraction, Settings
 from napari_samstar.types import Measured, Micrograph, SamStarError, Selection
-from napari_samstar.units import length_unit, meters_per_unit
+from napari_samstar.units import length_unit, meters_per_unit, target_unit
 
-__all__ = ["Parameter", "Quality", "RewardTerm", "Term", "Wanted", "measured", "pixel_in"]
+__all__ = [
+    "Parameter",
+    "Quality",
+    "RewardTerm",
+    "Term",
+    "Wanted",
+    "check_calibrated",
+    "measured",
+    "pixel_in",
+]
 
 
 @dataclass(frozen=True)
@@ -116,10 +126,7 @@ class Term(Settings):
     @field_validator("unit", check_fields=False)
     @classmethod
     def _known_unit(cls, unit: str) -> str:
-        known = "px" if unit == "px" else length_unit(unit)
-        if known is None:
-            raise ValueError(f"'{unit}' is no unit of length: use px, pm, nm, um or mm")
-        return known
+        return target_unit(unit)
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -240,6 +247,19 @@ def measured(selection: Selection) -> Measured:
             "take one that select gave."
         )
     return selection.measured
+
+
+def check_calibrated(terms: Iterable[RewardTerm], micrograph: Micrograph) -> None:
+    """See that every term can turn its lengths into those of the micrograph.
+
+    Raises
+    ------
+    SamStarError
+        As `pixel_in`.
+    """
+    for term in terms:
+        if term.needs_pixel_size:
+            pixel_in(str(getattr(term, "unit", "nm")), micrograph)
 
 
 def pixel_in(unit: str, micrograph: Micrograph) -> tuple[float, float]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from napari_samstar.rewards.base import RewardTerm, pixel_in
+from napari_samstar.rewards.base import RewardTerm, check_calibrated
 from napari_samstar.rewards.confidence import ExpectedQuality, PredictedIou, Stability
 from napari_samstar.rewards.contrast import Contrast, EdgeAlignment, Polarity, Separability
 from napari_samstar.rewards.coverage import Coverage
@@ -54,9 +54,7 @@ def terms_for(
         If the prior is in physical units and the pixel size unknown.
     """
     found = _asked_for(prior)
-    for term in found:
-        if term.needs_pixel_size:
-            pixel_in(str(getattr(term, "unit", "px")), micrograph)
+    check_calibrated(found, micrograph)
     terms = {term.name: term for term in found}
     terms.update({term.name: term for term in extra})
     return list(terms.values())

@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from napari_samstar.settings.base import Fraction, Settings
-from napari_samstar.units import length_unit, meters_per_unit
+from napari_samstar.units import length_unit, meters_per_unit, target_unit
 
 __all__ = ["Prior"]
 
@@ -62,10 +62,7 @@ class Prior(Settings):
     @field_validator("size_unit", "spacing_unit")
     @classmethod
     def _known_unit(cls, unit: str) -> str:
-        known = "px" if unit == "px" else length_unit(unit)
-        if known is None:
-            raise ValueError(f"'{unit}' is no unit of length: use px, pm, nm, um or mm")
-        return known
+        return target_unit(unit)
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
