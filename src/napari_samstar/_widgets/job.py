@@ -49,7 +49,8 @@ class Job:
         self._steps = steps
         self._after = tuple(after)
         self._collecting = collecting or Collecting()
-        self._lock = threading.Lock()
+        # entered twice where the collector stops a job whose window is gone in this very thread
+        self._lock = threading.RLock()
         self._events: list[Any] = []
         self._stop = threading.Event()
         self._going_on = threading.Event()
