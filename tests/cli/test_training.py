@@ -27,3 +27,16 @@ def test_a_device_that_is_not_there_is_refused_in_a_sentence(
         assert main([*line, "cuda"]) == 2
         assert "No NVIDIA GPU can be used here" in capsys.readouterr().err
     assert not out.exists()
+
+
+def test_settings_of_the_training_are_listed_and_checked_before_any_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train-tiny", "--list-settings"]) == 0
+    assert "pixels" in capsys.readouterr().out
+    out = tmp_path / "out"
+    assert main(["train-tiny", "--out", str(out), "--set", "pixels=3"]) == 2
+    assert "pixels" in capsys.readouterr().err
+    assert main(["train-tiny", "--quiet"]) == 2
+    assert "--out" in capsys.readouterr().err
+    assert not out.exists()

@@ -8,14 +8,16 @@ import threading
 from collections.abc import Callable, Generator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from multiprocessing import get_context, parent_process
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import cv2
 import numba
+import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from napari_samstar.adapt.tiny_data import Batch, make_batch
 from napari_samstar.settings import TrainTinySettings
@@ -24,7 +26,6 @@ from napari_samstar.types import SamStarError
 __all__ = ["batches"]
 
 _AHEAD = 3  # batches in work at once, of a thread and for each process
-_Arrays = tuple[NDArray[Any] | None, ...]
 
 
 def batches(
@@ -48,28 +49,47 @@ def batches(
     SamStarError
         If one of the processes has died.
     """
-    pool: Executor
-    if loaders:
-        make: Callable[..., Any] = _arrays
-        pool = ProcessPoolExecutor(loaders, get_context("spawn"), _alone)
-    else:
-        make, pool = make_batch, ThreadPoolExecutor(1)
-    ahead = _AHEAD * max(loaders, 1)
+    if not loaders:
+        with ThreadPoolExecutor(1) as pool:
+            yield from _in_order(pool, make_batch, _AHEAD, first, settings, folder, rank)
+        return
+    processes = ProcessPoolExecutor(loaders, get_context("spawn"), _alone)
+    # the pipe between processes is slow, and reading it holds the training up
+    with TemporaryDirectory(prefix="samstar-batches-") as desk:
+        try:
+            make = partial(_keep, Path(desk))
+            ahead = _AHEAD * loaders
+            for step, file in _in_order(processes, make, ahead, first, settings, folder, rank):
+                yield step, _take(file)
+        except BrokenProcessPool as err:
+            raise SamStarError(
+                f"One of the {loaders} processes that make the training's data has died, as "
+                "happens when memory is short: use fewer loaders and resume."
+            ) from err
+        finally:
+            processes.shutdown(wait=True, cancel_futures=True)
+
+
+def _in_order(
+    pool: Executor,
+    make: Callable[..., Any],
+    ahead: int,
+    first: int,
+    settings: TrainTinySettings,
+    folder: Path,
+    rank: int,
+) -> Generator[tuple[int, Any], None, None]:
+    """Give what `make` makes of each step, with as many in work as `ahead` says."""
     waiting: list[Future[Any]] = []
     try:
         for step in range(first, settings.steps):
             while len(waiting) < min(ahead, settings.steps - step):
                 coming = step + len(waiting)
                 waiting.append(pool.submit(make, coming, settings, folder, rank))
-            made = waiting.pop(0).result()
-            yield step, made if isinstance(made, Batch) else _batch(made)
-    except BrokenProcessPool as err:
-        raise SamStarError(
-            f"One of the {loaders} processes that make the training's data has died, as happens "
-            "when memory is short: use fewer loaders and resume."
-        ) from err
+            yield step, waiting.pop(0).result()
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        for future in waiting:
+            future.cancel()
 
 
 def _alone() -> None:
@@ -88,12 +108,19 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _arrays(step: int, settings: TrainTinySettings, folder: Path, rank: int) -> _Arrays:
-    """Make a batch as arrays: tensors would take a file descriptor each between processes."""
-    batch = make_batch(step, settings, folder, rank)
-    return tuple(None if part is None else part.numpy() for part in vars(batch).values())
+def _keep(desk: Path, step: int, *rest: Any) -> Path:
+    """Make a batch and leave it in a file, the masks as bits."""
+    batch = make_batch(step, *rest)
+    parts = {name: part.numpy() for name, part in vars(batch).items() if part is not None}
+    parts["targets"] = np.packbits(parts["targets"], axis=-1)
+    file = desk / f"{step}.npz"
+    np.savez(file, **parts)
+    return file
 
 
-def _batch(arrays: _Arrays) -> Batch:
-    parts: list[Any] = [None if part is None else torch.from_numpy(part) for part in arrays]
-    return Batch(*parts)
+def _take(file: Path) -> Batch:
+    """Read what `_keep` has left, and clear it away."""
+    with np.load(file, allow_pickle=False) as kept:
+        parts: dict[str, Any] = {name: torch.from_numpy(kept[name]) for name in kept.files}
+    file.unlink()
+    return Batch(**{"boxes": None, **parts})

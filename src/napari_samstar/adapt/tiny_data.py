@@ -24,6 +24,7 @@ __all__ = ["HELD_OUT", "Batch", "load_scene", "make_batch", "scene_path"]
 #: Scenes from this number on are never trained on.
 HELD_OUT = 10_000_000
 
+_HELD_OUT_PIXELS = 8 * 256 * 256  # of a batch, however large those of the training are
 _SMALLEST = 20  # px; objects showing less in a crop are not asked for
 
 
@@ -35,8 +36,9 @@ class Batch:
     ----------
     images : (B, 3, S, S) uint8
         As the network is given them, before normalization.
-    targets : (B, P, S, S) bool
-        The mask each prompt asks for; empty for clicks on nothing.
+    targets : (B, P, S, S) bool, or (B, P, S, S/8) uint8
+        The mask each prompt asks for; empty for clicks on nothing. As bits (`numpy.packbits`)
+        where it has been carried between processes.
     points : (B, P, N, 3) float32
         x, y, px, pixel centers at halves, and label; N is 0 where boxes are given alone.
     boxes : (B, P, 4) float32 or None
@@ -53,6 +55,21 @@ class Batch:
     boxes: Tensor | None
     centers: Tensor
     edges: Tensor
+
+    def on(self, device: torch.device) -> Batch:
+        """Move to `device`, and unpack masks there."""
+        targets = self.targets.to(device)
+        if targets.dtype == torch.uint8:
+            place = torch.arange(7, -1, -1, dtype=torch.uint8, device=device)
+            targets = ((targets.unsqueeze(-1) >> place) & 1).flatten(-2).bool()
+        return Batch(
+            self.images.to(device),
+            targets,
+            self.points.to(device),
+            None if self.boxes is None else self.boxes.to(device),
+            self.centers.to(device),
+            self.edges.to(device),
+        )
 
 
 def scene_path(folder: Path, seed: int, index: int) -> Path:
@@ -113,7 +130,10 @@ def make_batch(
     """
     rng = np.random.default_rng([settings.seed, step, int(held_out)])
     side = 256 if held_out else _crop_side(rng, step, settings)
-    share = settings.pixels // (1 if held_out else settings.workers)
+    if held_out:
+        share = min(settings.pixels, _HELD_OUT_PIXELS)
+    else:
+        share = settings.pixels // settings.workers
     side = min(side, max(128, int((2 * share) ** 0.5) // 64 * 64))
     draw = rng.random()
     kind = ("click", "box", "both")[step % 2 if held_out else int((draw > 0.55) + (draw > 0.88))]

@@ -20,7 +20,8 @@ from torch import nn
 
 from napari_samstar.adapt.batches import batches
 from napari_samstar.adapt.team import Team
-from napari_samstar.adapt.trainee import MEASURED, Trainee, evaluate, step_loss
+from napari_samstar.adapt.tiny_data import Batch
+from napari_samstar.adapt.trainee import MEASURED, Trainee, held_out, measured, step_loss
 from napari_samstar.cache import content_key
 from napari_samstar.sam.device import choose_device
 from napari_samstar.settings import TrainTinySettings
@@ -156,6 +157,7 @@ def _run(team: Team, job: _Job, progress: Callable[[Progress], None] | None) -> 
     elif team.rank == 0:
         (job.out / "curve.csv").unlink(missing_ok=True)
     losses: list[float] = []
+    tests: list[Batch] = []  # made when first asked for
     loaders = 0 if device.type == "cpu" else settings.loaders
     with closing(batches(first, settings, job.folder, team.rank, loaders)) as made:
         for step, batch in made:
@@ -183,7 +185,8 @@ def _run(team: Team, job: _Job, progress: Callable[[Progress], None] | None) -> 
                 )
             done = step + 1
             if done % settings.evaluate_every == 0 or done == settings.steps:
-                row = {"step": done, "loss": float(np.mean(losses)), **evaluate(average, settings)}
+                tests = tests or held_out(settings)
+                row = {"step": done, "loss": float(np.mean(losses)), **measured(average, tests)}
                 losses.clear()
                 _append(job.out / "curve.csv", row)
             if done % settings.checkpoint_every == 0 or done == settings.steps:

@@ -21,9 +21,9 @@ from napari_samstar.sam.tiny_encoder import LEVELS, Maps
 from napari_samstar.settings import TrainTinySettings
 from napari_samstar.types import SamStarError
 
-__all__ = ["MEASURED", "Trainee", "evaluate", "measured", "step_loss"]
+__all__ = ["MEASURED", "Trainee", "held_out", "measured", "step_loss"]
 
-#: What `evaluate` returns.
+#: What `measured` returns.
 MEASURED = ("one_click", "best_of_three", "box", "spearman")
 
 _HELD_OUT_BATCHES = 8  # of clicks, and as many of boxes
@@ -67,10 +67,9 @@ class Trainee(nn.Module):
         return TinyDecoder.forward(self.sam.mask_decoder, maps, points, boxes, drawn)
 
 
-def evaluate(model: Trainee, settings: TrainTinySettings) -> dict[str, float]:
-    """Measure on held-out scenes, see `measured`."""
-    batches = 2 * _HELD_OUT_BATCHES
-    return measured(model, (make_batch(k, settings, held_out=True) for k in range(batches)))
+def held_out(settings: TrainTinySettings) -> list[Batch]:
+    """Make the crops of held-out scenes that `measured` is given during a training."""
+    return [make_batch(k, settings, held_out=True) for k in range(2 * _HELD_OUT_BATCHES)]
 
 
 @torch.no_grad()
@@ -82,14 +81,13 @@ def measured(model: Trainee, batches: Iterable[Batch]) -> dict[str, float]:
     model.eval()
     device = next(model.parameters()).device
     chosen, best, boxed, predicted, reached = [], [], [], [], []
-    for batch in batches:
-        boxes = None if batch.boxes is None else batch.boxes.to(device)
-        maps = model.maps(batch.images.to(device))
-        logits, guess, _ = model.decode(maps, batch.points.to(device), boxes)
-        target = batch.targets.to(device).float()
+    for batch in (b.on(device) for b in batches):
+        maps = model.maps(batch.images)
+        logits, guess, _ = model.decode(maps, batch.points, batch.boxes)
+        target = batch.targets.float()
         iou = true_iou(logits, target)
         asked = target.flatten(2).amax(-1) > 0
-        if boxes is not None:
+        if batch.boxes is not None:
             boxed.append(iou[..., 0][asked])
             continue
         iou, guess = iou[asked][:, 1:], guess[asked][:, 1:]
@@ -109,20 +107,19 @@ def step_loss(
 ) -> Tensor:
     """Loss of one worker's share of a step; a third of the steps correct their first answer."""
     device = model.dense.weight.device
-    target = batch.targets.to(device).float()
-    points = batch.points.to(device)
-    boxes = None if batch.boxes is None else batch.boxes.to(device)
+    batch = batch.on(device)
+    target, points, boxes = batch.targets.float(), batch.points, batch.boxes
     with _fast(device):
-        maps = model.maps(batch.images.to(device))
+        maps = model.maps(batch.images)
     maps = tuple(level.float() for level in maps)
     logits, predicted, guessed = model.decode(maps, points, boxes)
     loss, iou = prompt_loss(logits, predicted, guessed, target, clear=boxes is not None)
-    loss = loss + dense_loss(
-        maps[0], model.dense(maps[0]), batch.centers.to(device), batch.edges.to(device)
-    )
+    loss = loss + dense_loss(maps[0], model.dense(maps[0]), batch.centers, batch.edges)
     generator = torch.Generator().manual_seed(settings.seed * 1_000_003 + step)
     if torch.rand((), generator=generator) < 0.35:  # correct the first answer
-        generator.manual_seed((settings.seed * 1_000_003 + step) * 64 + rank)
+        generator = torch.Generator(device).manual_seed(
+            (settings.seed * 1_000_003 + step) * 64 + rank
+        )
         rows = iou.argmax(-1)[..., None, None, None].expand(-1, -1, 1, *logits.shape[-2:])
         drawn = logits.detach().gather(2, rows).squeeze(2).clamp(-32, 32)
         points = torch.cat([points, _corrections(drawn, target, generator)], dim=2)
@@ -144,9 +141,9 @@ def _fast(device: torch.device) -> AbstractContextManager[object]:
 def _corrections(drawn: Tensor, target: Tensor, generator: torch.Generator) -> Tensor:
     """One click (B, P, 1, 3) each where (B, P, h, w) logits are wrong about (B, P, 4h, 4w)."""
     truth = nn.functional.avg_pool2d(target, 4) > 0.5
-    wrong = ((drawn > 0) != truth).flatten(-2).cpu()
-    noise = torch.rand(wrong.shape, generator=generator)
-    cell = torch.where(wrong, noise + 1, noise).argmax(-1).to(drawn.device)
+    wrong = ((drawn > 0) != truth).flatten(-2)
+    noise = torch.rand(wrong.shape, generator=generator, device=drawn.device)
+    cell = torch.where(wrong, noise + 1, noise).argmax(-1)
     width = drawn.shape[-1]
     label = truth.flatten(-2).gather(-1, cell.unsqueeze(-1)).squeeze(-1)
     column, row = cell % width, cell // width
