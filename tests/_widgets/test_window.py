@@ -180,3 +180,29 @@ def test_opening_the_workbench_loads_neither_pytorch_nor_pymoo(qapp: Any) -> Non
         [sys.executable, "-c", CODE], capture_output=True, text=True, check=True, timeout=120
     )
     assert json.loads(found.stdout.splitlines()[-1]) == []
+
+
+LEFT_OPEN = """
+import atexit, sys
+from qtpy.QtWidgets import QApplication
+# what PyQt will delete for itself: asked after all that is registered later
+atexit.register(lambda: print([type(w).__name__ for w in QApplication.allWidgets()], flush=True))
+import napari
+viewer = napari.Viewer(show=True)
+viewer.window.add_plugin_dock_widget("napari-samstar", sys.argv[1])
+QApplication.processEvents()
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("SAM* workbench", "Workbench"), ("SAM* search", "SearchDock")],
+)
+def test_python_may_end_while_the_window_is_open(qapp: Any, name: str, kind: str) -> None:
+    found = subprocess.run(
+        [sys.executable, "-c", LEFT_OPEN, name], capture_output=True, text=True, timeout=120
+    )
+    assert found.returncode == 0, found.stderr
+    assert "QMenuBar" in found.stdout, "napari is open to the end"
+    assert kind not in found.stdout
+    assert "Traceback" not in found.stderr

@@ -16,6 +16,7 @@ from qtpy.QtWidgets import QFormLayout, QGridLayout, QLabel, QLayout, QVBoxLayou
 
 from napari_samstar._widgets.context import EVERYTHING, context_of
 from napari_samstar._widgets.job_bar import JobBar
+from napari_samstar._widgets.leaving import delete_at_exit
 from napari_samstar._widgets.wheel import CalmWheel
 from napari_samstar.session import OpenImage
 
@@ -51,6 +52,7 @@ class Dock(QWidget):
         self.build()
         if standalone:
             self.body.addWidget(JobBar(self.context.jobs))
+            delete_at_exit(self)
         self.context.image_changed.connect(self._on_image)
         self.context.jobs.busy_changed.connect(self._on_busy)
         self._on_image(EVERYTHING)

@@ -12,6 +12,7 @@ from napari_samstar._widgets.context import context_of
 from napari_samstar._widgets.dock import Dock
 from napari_samstar._widgets.job_bar import JobBar
 from napari_samstar._widgets.layers import show_scale_bar
+from napari_samstar._widgets.leaving import delete_at_exit
 from napari_samstar.session.advice import next_step
 
 if TYPE_CHECKING:
@@ -122,6 +123,7 @@ class Workbench(QWidget):
         self._later.setSingleShot(True)
         self._later.timeout.connect(self._show_scale_bar)
         self._later.start(_LATER_MS)
+        delete_at_exit(self)
 
     @property
     def docks(self) -> list[Dock]:
