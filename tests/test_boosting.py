@@ -19,6 +19,7 @@ from napari_samstar.pipeline import (
     segment,
     segment_steps,
 )
+from napari_samstar.pipeline.boosting import pixel_nm
 from napari_samstar.results import write_result
 from napari_samstar.runs import MaskRuns
 from napari_samstar.settings import BoostSettings, MaterialSettings, TextureSettings
@@ -274,3 +275,15 @@ def test_particles_stay_what_they_were(tmp_path: Path) -> None:
     files = write_result(both, tmp_path, "p")
     assert files["materials"].name == "p.materials.tif"
     assert "materials" not in write_result(alone, tmp_path / "plain", "p")
+
+
+@pytest.mark.parametrize(
+    ("size", "unit", "expected"),
+    [(0.5, "µm", 500.0), (2.0, "Å", 0.2), (1.0, "mm", 1e6), ((1.0, 4.0), "nm", 2.0)],
+)
+def test_a_pixel_is_known_in_nm_whatever_the_unit(
+    size: float | tuple[float, float], unit: str, expected: float
+) -> None:
+    pixels = np.zeros((8, 8))
+    assert pixel_nm(ss.micrograph_from_array(pixels, size, unit)) == pytest.approx(expected)
+    assert pixel_nm(ss.micrograph_from_array(pixels)) is None

@@ -24,6 +24,7 @@ from napari_samstar.settings import (
 )
 from napari_samstar.settings.boosting import LEAST_SIDE
 from napari_samstar.types import SOURCES, Micrograph, Progress, SamStarError, Selection
+from napari_samstar.units import length_unit, meters_per_unit
 
 if TYPE_CHECKING:
     from napari_samstar.booster.texture import TextureEncoder
@@ -43,7 +44,6 @@ __all__ = [
 
 _LOG = logging.getLogger(__name__)
 
-_NM = {"pm": 1e-3, "angstrom": 0.1, "Å": 0.1, "nm": 1.0, "um": 1e3, "µm": 1e3}
 _ROWS = ("predicted_iou", "points", "source", "crops", "rows", "score")
 
 
@@ -387,5 +387,7 @@ def _extended(selection: Selection, regions: MaskRuns) -> Selection:
 
 def pixel_nm(micrograph: Micrograph) -> float | None:
     """Size of a pixel, nm; None where it is not known as a length."""
-    size, factor = micrograph.pixel_size, _NM.get(micrograph.unit)
-    return None if size is None or factor is None else factor * float(np.sqrt(size[0] * size[1]))
+    size, unit = micrograph.pixel_size, length_unit(micrograph.unit)
+    if size is None or unit is None:
+        return None
+    return meters_per_unit(unit) * 1e9 * float(np.sqrt(size[0] * size[1]))
