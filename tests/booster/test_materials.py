@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,9 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.cluster.hierarchy import linkage
 from scipy.spatial.distance import squareform
+from threadpoolctl import threadpool_info, threadpool_limits
 
+import napari_samstar.booster.light as module
 from napari_samstar.booster.background import find_background
 from napari_samstar.booster.crops import cut_crops
 from napari_samstar.booster.grouping import choose_count, cut_tree, silhouette
@@ -178,6 +181,25 @@ def test_light_that_changes_brightness_and_contrast_makes_no_material(
         assert after < left < before
     assert 0 <= doubt[0] < 16
     assert boosted(image, runs).count == 1
+
+
+def test_light_is_leveled_by_one_thread_of_blas(
+    rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def threads() -> set[int]:
+        return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+
+    def watched(*given: Any) -> Any:
+        seen.append(threads())
+        return shared_trend(*given)
+
+    seen: list[set[int]] = []
+    monkeypatch.setattr(module, "shared_trend", watched)
+    image, runs = stacked(rng, (SALT, 100), (GLASS, 100))
+    with threadpool_limits(limits=2, user_api="blas"):
+        leveled(cut_crops(image, runs), runs.shape, runs.areas())
+        assert seen == [{1}, {1}], "they would wait for each other, and the window for them"
+        assert threads() == {2}
 
 
 def test_a_trend_is_learned_within_masks(rng: np.random.Generator) -> None:

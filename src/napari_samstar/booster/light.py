@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
+from threadpoolctl import threadpool_limits
 
 from napari_samstar.booster.crops import Crops
 
@@ -70,8 +71,11 @@ def leveled(crops: Crops, shape: tuple[int, int], areas: NDArray[np.int64]) -> t
     places = crops.centers() / max(shape)
     means = crops.pixels.mean((1, 2), dtype=np.float64)
     contrast = np.log(crops.pixels.std((1, 2), dtype=np.float64) + 1e-6)
-    light = shared_trend(means, places, owner, each)
-    strength = shared_trend(contrast, places, owner, each)
+    # matrices so small do not repay the threads of BLAS, which wait for each other by spinning:
+    # beside other work that takes a hundred times as long, and holds up the window
+    with threadpool_limits(limits=1, user_api="blas"):
+        light = shared_trend(means, places, owner, each)
+        strength = shared_trend(contrast, places, owner, each)
     flat = crops.pixels - means[:, None, None]
     pixels = flat * np.exp(-strength.values)[:, None, None] + (means - light.values)[:, None, None]
     even = Crops(pixels.astype(np.float32), crops.inside, crops.mask, crops.boxes)
