@@ -56,8 +56,11 @@ class JobBar(QWidget):
         self._label.setToolTip(text)
         # empty where nobody knows, not busy: a bar that moves has the window drawn without end
         known = progress.total > 1
+        # it would draw itself at once, and the whole window with it: with the rest is soon enough
+        self._bar.setUpdatesEnabled(False)
         self._bar.setRange(0, progress.total if known else 1)
         self._bar.setValue(progress.done if known else 0)
+        self._bar.setUpdatesEnabled(True)
 
 
 def duration(seconds: float) -> str:
