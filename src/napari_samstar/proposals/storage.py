@@ -21,6 +21,23 @@ _TABLES = ("crop_boxes", "crop_layers")
 _PACKED = ("windows", "runs", "values", "ladder", "run_offsets", "value_offsets", "crop")
 
 
+class _Pieces(io.RawIOBase):
+    """A file that keeps the pieces that are written to it as they are.
+
+    `io.BytesIO` copies each one and, as it grows, all that it has, while no other thread can run.
+    """
+
+    def __init__(self) -> None:
+        self.pieces: list[bytes] = []
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, piece: Any) -> int:
+        self.pieces.append(bytes(piece))
+        return len(self.pieces[-1])
+
+
 def to_bytes(proposals: Proposals) -> bytes:
     """Everything but the image, uncompressed."""
     arrays: dict[str, Any] = {name: getattr(proposals, name) for name in (*_COLUMNS, *_TABLES)}
@@ -32,9 +49,9 @@ def to_bytes(proposals: Proposals) -> bytes:
         arrays |= {f"logits_{name}": getattr(logits, name) for name in _PACKED}
         arrays["logits_threshold"] = np.float64(logits.threshold)
         arrays["logits_sizes"] = np.array([u.sizes for u in logits.upsamplings], np.int64)
-    buffer = io.BytesIO()
-    np.savez(buffer, **arrays)
-    return buffer.getvalue()
+    file = _Pieces()
+    np.savez(file, **arrays)
+    return b"".join(file.pieces)
 
 
 def from_bytes(data: bytes, gray: NDArray[np.uint8]) -> Proposals:
