@@ -40,6 +40,7 @@ _edit = st.one_of(
         edits.SetMaterials, st.dictionaries(_number, st.integers(0, 3), min_size=1, max_size=3)
     ),
     st.builds(edits.NameMaterial, st.integers(1, 3), st.sampled_from(["", "oxide", "α β"])),
+    st.builds(edits.ColorMaterial, st.integers(1, 3), st.sampled_from(["", "#123456", "#ABCDEF"])),
     st.builds(edits.SetStatus, _number, st.sampled_from(["open", "reviewed", "accepted"])),
 )
 
@@ -53,13 +54,14 @@ class AnySequence(RuleBasedStateMachine):
         blocks = chance.integers(0, 6, (4, 4)).astype(np.int32)
         self.first = np.kron(blocks, np.ones((3, 3), np.int32))
         self.names = {1: "glass"} if seed % 2 else {}
-        self.editor = edits.Editor(self.first, names=self.names)
+        self.editor = edits.Editor(self.first, looks=edits.looks_of(self.names, None))
         self.states = [self._state()]
         self.at = 0
         self.used = set(self.editor.table)
 
-    def _state(self) -> tuple[NDArray[np.int32], dict[int, edits.Segment], dict[int, str]]:
-        return self.editor.labels.copy(), dict(self.editor.table), dict(self.editor.names)
+    def _state(self) -> tuple[NDArray[np.int32], dict[int, edits.Segment], list[dict[int, str]]]:
+        said = [self.editor.names, self.editor.colors]
+        return self.editor.labels.copy(), dict(self.editor.table), said
 
     @rule(edit=_edit)
     def do(self, edit: edits.Edit) -> None:
@@ -91,10 +93,10 @@ class AnySequence(RuleBasedStateMachine):
     def is_exactly_where_it_should_be(self) -> None:
         if not hasattr(self, "editor"):
             return
-        labels, table, names = self.states[self.at]
+        labels, table, said = self.states[self.at]
         np.testing.assert_array_equal(self.editor.labels, labels)
         assert dict(self.editor.table) == table
-        assert dict(self.editor.names) == names
+        assert [self.editor.names, self.editor.colors] == said
         materials = {k: row.material for k, row in table.items()}
         statuses = {k: row.status for k, row in table.items()}
         assert edits.segment_table(labels, materials, statuses) == table
@@ -109,6 +111,7 @@ class AnySequence(RuleBasedStateMachine):
             pass
         np.testing.assert_array_equal(self.editor.labels, self.first)
         assert self.editor.names == self.names
+        assert self.editor.colors == {}
 
 
 TestAnySequence = AnySequence.TestCase
@@ -143,7 +146,7 @@ def test_saved_work_is_unsaved_again_after_undo() -> None:
 
 
 def test_a_name_is_undone_and_redone_and_leaves_the_objects_alone() -> None:
-    editor = edits.Editor(np.array([[1, 2, 3]]), names={1: "glass"})
+    editor = edits.Editor(np.array([[1, 2, 3]]), looks=edits.looks_of({1: "glass"}, None))
     before = dict(editor.table)
     editor.do(edits.NameMaterial(2, " oxide,\n wet "))
     editor.do(edits.NameMaterial(1, ""))
@@ -162,6 +165,24 @@ def test_a_name_is_undone_and_redone_and_leaves_the_objects_alone() -> None:
 def test_what_is_no_name_gets_a_sentence(material: object, name: object) -> None:
     with pytest.raises(SamStarError):
         edits.NameMaterial(material, name)  # type: ignore[arg-type]
+
+
+def test_a_color_and_a_name_of_one_material_are_taken_back_one_by_one() -> None:
+    editor = edits.Editor(np.array([[1, 2, 3]]))
+    editor.do(edits.NameMaterial(2, "oxide"))
+    editor.do(edits.ColorMaterial(2, "#ABCDEF"))
+    editor.do(edits.NameMaterial(2, ""))
+    assert (editor.names, editor.colors) == ({}, {2: "#abcdef"})
+    editor.undo()
+    assert (editor.names, editor.colors) == ({2: "oxide"}, {2: "#abcdef"})
+    editor.undo()
+    assert (editor.names, editor.colors) == ({2: "oxide"}, {})
+
+
+@pytest.mark.parametrize("color", ["red", "#12345", "#12345g", 5, "#123456 "])
+def test_what_is_no_color_gets_a_sentence(color: object) -> None:
+    with pytest.raises(SamStarError, match="rrggbb"):
+        edits.ColorMaterial(1, color)  # type: ignore[arg-type]
 
 
 def test_undo_keeps_little() -> None:

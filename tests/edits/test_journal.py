@@ -39,6 +39,7 @@ def _same(a: edits.Editor, b: edits.Editor) -> bool:
         np.array_equal(a.labels, b.labels)
         and a.table == b.table
         and a.names == b.names
+        and a.colors == b.colors
         and a.history.edits == b.history.edits
         and [s.edit for s in a.history.undone] == [s.edit for s in b.history.undone]
         and (a.free, a.unsaved) == (b.free, b.unsaved)
@@ -93,8 +94,8 @@ def test_a_disk_that_refuses_is_told_of(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_a_journal_gives_the_state_back_with_its_history(tmp_path: Path) -> None:
     table = edits.segment_table(LABELS, {3: 7}, {4: "reviewed"})
-    names = {7: "glass"}
-    editor, journal = edits.start(tmp_path, LABELS, IMAGE, table, {"recipe": {"seed": 3}}, names)
+    looks = {7: edits.Look("glass", "#112233")}
+    editor, journal = edits.start(tmp_path, LABELS, IMAGE, table, {"recipe": {"seed": 3}}, looks)
     _some_edits(editor)
     journal.close()
     again, second = edits.restore(journal.path)
@@ -111,7 +112,8 @@ def test_a_journal_gives_the_state_back_with_its_history(tmp_path: Path) -> None
     while third.undo():
         pass
     np.testing.assert_array_equal(third.labels, LABELS)
-    assert third.names == names
+    assert third.names == {7: "glass"}
+    assert third.colors == {7: "#112233"}
     last.close()
 
 
@@ -155,6 +157,7 @@ def test_replay_equals_the_live_state_after_any_sequence(
                 editor.do(edits.SetMaterial((a, b), 3))
             case 4:
                 editor.do(edits.NameMaterial(a % 3 + 1, ("", "oxide", "glass")[b % 3]))
+                editor.do(edits.ColorMaterial(b % 3 + 1, ("", "#123456", "#abcdef")[a % 3]))
             case _:
                 try:
                     editor.do(edits.Split(a, line=((x, -1), (y, 21))))

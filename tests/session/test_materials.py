@@ -16,6 +16,7 @@ from napari_samstar.session.corrections import Corrections, bring_back
 from napari_samstar.session.materials import (
     COLORS,
     color_of,
+    coloring,
     examples,
     material_image,
     material_rows,
@@ -153,15 +154,17 @@ def test_names_and_materials_go_out_with_an_export_and_come_back(
     found = corrections(image)
     found.do(edits.SetMaterials({1: 1, 2: 2, 3: 2, 4: 0}))
     found.do(edits.NameMaterial(2, "oxide, wet"))
+    found.do(edits.ColorMaterial(2, "#123456"))
     files = run(image.export_steps(tmp_path / "out"))
     lines = files["material_table"].read_text().splitlines()
-    assert lines[2].startswith('2,"oxide, wet",#e69f00,2,0.28125')
+    assert lines[2].startswith('2,"oxide, wet",#123456,2,0.28125')
     assert lines[3].startswith("0,undecided,")
     assert "materials" in files
     again = OpenImage(image.state.source, image.tools)
     again.update(**run(again.reopen_steps(files["recipe"])))
     again.update(**run(again.correct_steps()))
     assert again.state.corrections.names == {1: "material 1", 2: "oxide, wet"}
+    assert again.state.corrections.colors[2] == "#123456"
     assert [(r.material, r.name, r.labels) for r in material_rows(again.state)] == [
         (1, "material 1", (1,)),
         (2, "oxide, wet", (2, 3)),
@@ -199,6 +202,25 @@ def test_a_name_comes_back_after_a_crash(image: OpenImage) -> None:
     assert again.names == {1: "glass", 2: "oxide"}
     again.undo()
     assert again.names == {1: "glass"}
+    again.close()
+
+
+def test_a_color_comes_back_after_a_crash_and_is_one_of_the_corrections(image: OpenImage) -> None:
+    image.update(material_colors={1: "#112233"})
+    image.update(**run(image.correct_steps()))
+    found = image.state.corrections
+    found.do(edits.SetMaterials({1: 1, 2: 2, 3: 2, 4: 1}))
+    edit = coloring(image.state, 2, "#445566")
+    assert edit is not None
+    found.do(edit)
+    assert coloring(image.state, 2, "#445566") is None, "it has this color"
+    assert [row.color for row in material_rows(image.state)] == ["#112233", "#445566"]
+    kept = found.kept
+    image.close()
+    again, _ = bring_back(kept)
+    assert again.colors == {1: "#112233", 2: "#445566"}
+    again.undo()
+    assert again.colors == {1: "#112233"}
     again.close()
 
 

@@ -24,6 +24,7 @@ from napari_samstar.session import OpenImage
 from napari_samstar.session.corrections import Corrections
 from napari_samstar.session.materials import (
     color_of,
+    coloring,
     examples,
     material_rows,
     materials_now,
@@ -349,7 +350,7 @@ class MaterialsDock(Dock):
     def _on_recolored(self, material: int, color: str) -> None:
         image = self.image
         if image is not None and material:
-            image.update(material_colors={**image.state.material_colors, material: color})
+            self._do(image, lambda _: coloring(image.state, material, color))
 
     def _on_chosen(self, materials: list[int]) -> None:
         image = self.image

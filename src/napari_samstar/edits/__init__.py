@@ -1,6 +1,15 @@
 """Corrections of a label image, as values: applied, undone, redone, and kept in a journal."""
 
-from napari_samstar.edits.delta import Delta, Segment, SegmentTable, Step, segment_table
+from napari_samstar.edits.delta import (
+    Delta,
+    Look,
+    Looks,
+    Segment,
+    SegmentTable,
+    Step,
+    looks_of,
+    segment_table,
+)
 from napari_samstar.edits.history import Editor, History
 from napari_samstar.edits.journal import Journal
 from napari_samstar.edits.mask import Mask
@@ -17,6 +26,7 @@ from napari_samstar.edits.recovery import (
 from napari_samstar.edits.review import review_order
 from napari_samstar.edits.values import (
     Add,
+    ColorMaterial,
     Delete,
     Edit,
     Merge,
@@ -32,12 +42,15 @@ from napari_samstar.edits.values import (
 
 __all__ = [
     "Add",
+    "ColorMaterial",
     "Delete",
     "Delta",
     "Edit",
     "Editor",
     "History",
     "Journal",
+    "Look",
+    "Looks",
     "Mask",
     "Merge",
     "NameMaterial",
@@ -55,6 +68,7 @@ __all__ = [
     "apply",
     "discard",
     "journals_folder",
+    "looks_of",
     "painted",
     "recover",
     "restore",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
+import re
 from collections.abc import Iterable
 from typing import Any, TypeAlias
 
@@ -12,11 +13,13 @@ from napari_samstar.types import SamStarError
 __all__ = [
     "MOST_LABEL",
     "Point",
+    "checked_color",
     "checked_label",
     "checked_labels",
     "checked_material",
     "checked_name",
     "checked_points",
+    "is_color",
 ]
 
 #: Largest number of a segment: the next one still fits a label image of 32 bits.
@@ -87,3 +90,15 @@ def checked_name(value: Any) -> str:
     if len(name) > _LONGEST:
         raise SamStarError(f"A name has at most {_LONGEST} characters, not {len(name)}.")
     return name
+
+
+def checked_color(value: Any) -> str:
+    """Return a color as "#rrggbb" in small letters, or raise SamStarError."""
+    if not is_color(value):
+        raise SamStarError(f"{str(value)[:60]!r} is not a color: write #rrggbb, such as #e69f00.")
+    return str(value).lower()
+
+
+def is_color(value: Any) -> bool:
+    """Whether this is "#rrggbb"."""
+    return isinstance(value, str) and re.fullmatch("#[0-9a-fA-F]{6}", value) is not None

@@ -18,11 +18,13 @@ from napari_samstar.types import SamStarError
 __all__ = [
     "Box",
     "Delta",
-    "Names",
+    "Look",
+    "Looks",
     "Segment",
     "SegmentTable",
     "Step",
     "around",
+    "looks_of",
     "no_pixels",
     "packed",
     "rows_of",
@@ -58,8 +60,32 @@ class Segment:
 
 SegmentTable: TypeAlias = Mapping[int, Segment]
 
-#: Material to what a person calls it; those that nobody named are not there.
-Names: TypeAlias = Mapping[int, str]
+
+@dataclass(frozen=True)
+class Look:
+    """What a person says of a material, empty where nothing.
+
+    Parameters
+    ----------
+    name : str
+        How it is called.
+    color : str
+        In which color it is shown, "#rrggbb".
+    """
+
+    name: str = ""
+    color: str = ""
+
+
+#: Material to what a person says of it; those of which nobody said anything are not there.
+Looks: TypeAlias = Mapping[int, Look]
+
+
+def looks_of(names: Mapping[int, str] | None, colors: Mapping[int, str] | None) -> dict[int, Look]:
+    """Put names and colors of materials together."""
+    names, colors = names or {}, colors or {}
+    found = {k: Look(names.get(k, ""), colors.get(k, "")) for k in {**names, **colors}}
+    return {k: look for k, look in found.items() if look != Look()}
 
 
 def segment_table(
@@ -110,8 +136,8 @@ class Delta:
         comes.
     shape : tuple of int
         Height and width of the image, px.
-    names_before, names_after : mapping of material to str
-        The names concerned, as the rows are.
+    looks_before, looks_after : mapping of material to Look
+        The names and colors concerned, as the rows are.
     """
 
     starts: NDArray[np.uint32]
@@ -121,8 +147,8 @@ class Delta:
     rows_before: SegmentTable
     rows_after: SegmentTable
     shape: tuple[int, int]
-    names_before: Names = field(default_factory=dict)
-    names_after: Names = field(default_factory=dict)
+    looks_before: Looks = field(default_factory=dict)
+    looks_after: Looks = field(default_factory=dict)
 
     @property
     def inverse(self) -> Delta:
@@ -135,8 +161,8 @@ class Delta:
             self.rows_after,
             self.rows_before,
             self.shape,
-            self.names_after,
-            self.names_before,
+            self.looks_after,
+            self.looks_before,
         )
 
     @cached_property
@@ -168,10 +194,10 @@ class Delta:
                 del table[label]
         table.update(self.rows_after)
 
-    def named(self, names: Names) -> Names:
-        """Return `names` as they are after the change."""
-        kept = {k: name for k, name in names.items() if k not in self.names_before}
-        return {**kept, **self.names_after}
+    def seen(self, looks: Looks) -> Looks:
+        """Return `looks` as they are after the change."""
+        kept = {k: look for k, look in looks.items() if k not in self.looks_before}
+        return {**kept, **self.looks_after}
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_samstar.edits.delta import Delta, Names, Segment, SegmentTable, Step, segment_table
+from napari_samstar.edits.delta import Delta, Looks, Segment, SegmentTable, Step, segment_table
 from napari_samstar.edits.plan import next_free, own_labels, plan
 from napari_samstar.edits.values import Edit, edit_from_record
 from napari_samstar.types import SamStarError
@@ -68,8 +68,8 @@ class Editor:
         As `segment_table` gives it for these labels, with materials and statuses.
     log : Log, optional
         Where edits are written down before they are made.
-    names : mapping of material to str, optional
-        How materials are called at first.
+    looks : mapping of material to Look, optional
+        How materials are called and shown at first.
 
     Attributes
     ----------
@@ -77,8 +77,8 @@ class Editor:
         As it now is; read-only to others, so that nothing is changed behind the history's back.
     table : mapping of label to Segment
         Its segments.
-    names : mapping of material to str
-        How materials are called; replaced as a whole, so that another thread may hold it.
+    names, colors : mapping of material to str
+        How materials are called, and in which colors they are shown, where somebody said so.
     history : History
         What can be undone and redone.
     free : int
@@ -95,14 +95,14 @@ class Editor:
         labels: NDArray[Any],
         table: SegmentTable | None = None,
         log: Log | None = None,
-        names: Names | None = None,
+        looks: Looks | None = None,
     ) -> None:
         self._pixels = own_labels(labels)
         self.labels: NDArray[np.int32] = self._pixels.view()
         self.labels.flags.writeable = False
         self._table = dict(segment_table(self._pixels) if table is None else table)
         self.log = log
-        self._names: Names = dict(names or {})
+        self._looks: Looks = dict(looks or {})
         self.history = History()
         self.free = max(self._table, default=0) + 1
         self._saved: Step | None = None
@@ -113,9 +113,14 @@ class Editor:
         return self._table
 
     @property
-    def names(self) -> Names:
+    def names(self) -> dict[int, str]:
         """Names of materials that somebody named."""
-        return self._names
+        return {k: look.name for k, look in self._looks.items() if look.name}
+
+    @property
+    def colors(self) -> dict[int, str]:
+        """Colors of materials, "#rrggbb", that somebody chose."""
+        return {k: look.color for k, look in self._looks.items() if look.color}
 
     @property
     def unsaved(self) -> bool:
@@ -135,7 +140,7 @@ class Editor:
         SamStarError
             If it cannot be carried out or written down; nothing is changed then.
         """
-        step = plan(self._pixels, self._table, edit, self.free, self._names)
+        step = plan(self._pixels, self._table, edit, self.free, self._looks)
         self._note({"do": step.edit.record()})
         self.history = self.history.did(step)
         self.free = next_free(self.free, step.delta)
@@ -214,6 +219,6 @@ class Editor:
     def _change(self, delta: Delta) -> Delta:
         delta.write(self._pixels)
         delta.update(self._table)
-        if delta.names_before or delta.names_after:
-            self._names = delta.named(self._names)
+        if delta.looks_before or delta.looks_after:
+            self._looks = delta.seen(self._looks)
         return delta

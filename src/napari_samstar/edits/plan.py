@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from napari_samstar.edits.checks import MOST_LABEL
 from napari_samstar.edits.delta import (
     Delta,
-    Names,
+    Look,
+    Looks,
     Segment,
     SegmentTable,
     Step,
@@ -27,6 +28,7 @@ from napari_samstar.edits.kernels import runs_of
 from napari_samstar.edits.patch import add, paint, split
 from napari_samstar.edits.values import (
     Add,
+    ColorMaterial,
     Delete,
     Edit,
     Merge,
@@ -101,7 +103,7 @@ def own_labels(labels: NDArray[Any]) -> _Labels:
 
 
 def plan(
-    labels: _Labels, table: SegmentTable, edit: Edit, free: int, names: Names | None = None
+    labels: _Labels, table: SegmentTable, edit: Edit, free: int, looks: Looks | None = None
 ) -> Step:
     """Find what an edit changes.
 
@@ -115,7 +117,7 @@ def plan(
         What is wanted.
     free : int
         The first number that a new segment may have; the following ones are free as well.
-    names : mapping of material to str, optional
+    looks : mapping of material to Look, optional
         How materials are called now.
 
     Raises
@@ -147,7 +149,11 @@ def plan(
             new = {label: replace(row, material=of[label]) for label, row in rows.items()}
             return Step(edit, no_pixels(rows, new, size_of(labels)))
         case NameMaterial():
-            return Step(edit, _rename(names or {}, edit, size_of(labels)))
+            change = _relook(looks or {}, edit.material, size_of(labels), name=edit.name)
+            return Step(edit, change)
+        case ColorMaterial():
+            change = _relook(looks or {}, edit.material, size_of(labels), color=edit.color)
+            return Step(edit, change)
         case SetStatus():
             rows = rows_of(table, edit.labels)
             new = {label: replace(row, status=edit.status) for label, row in rows.items()}
@@ -168,11 +174,13 @@ def _merge(labels: _Labels, table: SegmentTable, edit: Merge) -> Delta:
     return replace(delta, rows_before=rows)
 
 
-def _rename(names: Names, edit: NameMaterial, shape: tuple[int, int]) -> Delta:
+def _relook(looks: Looks, material: int, shape: tuple[int, int], **said: str) -> Delta:
+    before = looks.get(material, Look())
+    after = replace(before, **said)
     return replace(
         no_pixels({}, {}, shape),
-        names_before={k: name for k, name in names.items() if k == edit.material},
-        names_after={edit.material: edit.name} if edit.name else {},
+        looks_before={} if before == Look() else {material: before},
+        looks_after={} if after == Look() else {material: after},
     )
 
 

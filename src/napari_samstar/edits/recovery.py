@@ -22,7 +22,8 @@ from pydantic import ValidationError
 
 from napari_samstar.atomic import atomic_folder
 from napari_samstar.cache import home
-from napari_samstar.edits.delta import Names, SegmentTable, segment_table
+from napari_samstar.edits.checks import is_color
+from napari_samstar.edits.delta import Looks, SegmentTable, looks_of, segment_table
 from napari_samstar.edits.history import Editor
 from napari_samstar.edits.journal import (
     EDITS,
@@ -89,7 +90,7 @@ def start(
     image: ImageRecord | None = None,
     table: SegmentTable | None = None,
     context: Mapping[str, Any] | None = None,
-    names: Names | None = None,
+    looks: Looks | None = None,
 ) -> tuple[Editor, Journal]:
     """Begin to correct a label image, with a journal.
 
@@ -105,8 +106,8 @@ def start(
         As `segment_table` gives it, with materials and statuses.
     context : mapping, optional
         JSON values to keep with it, such as the recipe; `restore` gives them as `Journal.context`.
-    names : mapping of material to str, optional
-        How materials are called already.
+    looks : mapping of material to Look, optional
+        How materials are called and shown already.
 
     Raises
     ------
@@ -127,7 +128,8 @@ def start(
         "labels": _LABELS,
         "labels_hash": _hash(pixels),
         "context": dict(context or {}),
-        "names": {str(material): name for material, name in (names or {}).items()},
+        "names": {str(k): look.name for k, look in (looks or {}).items() if look.name},
+        "colors": {str(k): look.color for k, look in (looks or {}).items() if look.color},
     }
     line = json.dumps(header, separators=(",", ":")).encode() + b"\n"
     with atomic_folder(path) as temporary:
@@ -140,7 +142,7 @@ def start(
         )
         (temporary / EDITS).write_bytes(line)
     journal = Journal(path, lock_journal(path), len(line), context=context)
-    return Editor(pixels, table, journal, names), journal
+    return Editor(pixels, table, journal, looks), journal
 
 
 def restore(path: str | Path) -> tuple[Editor, Journal]:
@@ -239,10 +241,16 @@ def _first_state(path: Path, header: Mapping[str, Any]) -> Editor:
         raise SamStarError(_lost(path)) from err
     if not same:
         raise SamStarError(f"{path / _LABELS} is not the label image that the journal began with.")
-    names: dict[int, str] = {}
-    with contextlib.suppress(ValueError, TypeError, AttributeError):  # older ones have none
-        names = {int(k): str(name) for k, name in header.get("names", {}).items()}
-    return Editor(labels, segment_table(labels, materials, statuses), names=names)
+    colors = {k: color for k, color in _texts(header, "colors").items() if is_color(color)}
+    looks = looks_of(_texts(header, "names"), colors)
+    return Editor(labels, segment_table(labels, materials, statuses), looks=looks)
+
+
+def _texts(header: Mapping[str, Any], name: str) -> dict[int, str]:
+    """Read what the header says of materials; older ones say nothing."""
+    with contextlib.suppress(ValueError, TypeError, AttributeError):
+        return {int(k): str(text) for k, text in header.get(name, {}).items()}
+    return {}
 
 
 def _lost(path: Path) -> str:

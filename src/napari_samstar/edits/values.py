@@ -8,6 +8,7 @@ from typing import Any, Literal, Self, TypeAlias, get_args
 
 from napari_samstar.edits.checks import (
     Point,
+    checked_color,
     checked_label,
     checked_labels,
     checked_material,
@@ -19,6 +20,7 @@ from napari_samstar.types import SamStarError
 
 __all__ = [
     "Add",
+    "ColorMaterial",
     "Delete",
     "Edit",
     "Merge",
@@ -261,6 +263,26 @@ class NameMaterial(_Edit):
         self._set(material=checked_material(self.material, least=1), name=checked_name(self.name))
 
 
+@dataclass(frozen=True)
+class ColorMaterial(_Edit):
+    """Say in which color a material is shown.
+
+    Parameters
+    ----------
+    material : int
+        From 1; objects that are undecided, 0, have none.
+    color : str
+        "#rrggbb"; empty takes the color back.
+    """
+
+    material: int
+    color: str
+
+    def __post_init__(self) -> None:
+        color = self.color and checked_color(self.color)
+        self._set(material=checked_material(self.material, least=1), color=color)
+
+
 @dataclass(frozen=True, init=False)
 class SetStatus(_Edit):
     """Say how far the review of one or several segments has come."""
@@ -284,6 +306,7 @@ Edit: TypeAlias = (
     | SetMaterial
     | SetMaterials
     | NameMaterial
+    | ColorMaterial
     | SetStatus
 )
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_samstar.edits.delta import looks_of
 from napari_samstar.session import steps
 from napari_samstar.session.corrections import KEEP, Corrections, begin, bring_back, materials_of
 from napari_samstar.session.materials import sureness_of
@@ -44,18 +45,20 @@ class Snapshot:
         A copy.
     materials : mapping of label to int
         A copy.
-    names : mapping of material to str
-        How materials are called.
+    names, colors : mapping of material to str
+        How materials are called, and in which colors they are shown.
     """
 
     labels: NDArray[np.int32]
     materials: Mapping[int, int]
     names: Mapping[int, str]
+    colors: Mapping[int, str]
 
     @classmethod
     def of(cls, corrections: Corrections) -> Snapshot:
         """Copy what there is now."""
-        return cls(corrections.labels.copy(), corrections.materials, corrections.names)
+        labels = corrections.labels.copy()
+        return cls(labels, corrections.materials, corrections.names, corrections.colors)
 
 
 def begin_steps(state: ImageState) -> _Changes:
@@ -64,7 +67,7 @@ def begin_steps(state: ImageState) -> _Changes:
         raise SamStarError("There is nothing to correct yet: press Segment first.")
     yield Progress("opening", 0, 1)
     # kept from now on: what is corrected knows no masks any more
-    made = begin(state.result, names=state.material_names)
+    made = begin(state.result, looks=looks_of(state.material_names, state.material_colors))
     return {"corrections": made, "sureness": sureness_of(state)}
 
 
@@ -102,7 +105,8 @@ def export(
     if result is None or not _is_of(result.segmentation, now):
         changes = yield from measure(state, now)
         state = replace(state, result=changes["result"])
-    return (yield from steps.export(replace(state, material_names=now.names), folder))
+    shown = replace(state, material_names=now.names, material_colors=now.colors)
+    return (yield from steps.export(shown, folder))
 
 
 def _is_of(segmentation: Segmentation, now: Snapshot) -> bool:

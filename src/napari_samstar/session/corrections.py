@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_samstar.edits.delta import Delta, Names, Segment, segment_table
+from napari_samstar.edits.delta import Delta, Looks, Segment, segment_table
 from napari_samstar.edits.history import Editor
 from napari_samstar.edits.journal import Journal
 from napari_samstar.edits.patch import painted
 from napari_samstar.edits.recovery import journals_folder, restore, start
 from napari_samstar.edits.review import review_order
-from napari_samstar.edits.values import Edit, Merge, NameMaterial, Relabel, Split
+from napari_samstar.edits.values import ColorMaterial, Edit, Merge, NameMaterial, Relabel, Split
 from napari_samstar.labels import index_labels
 from napari_samstar.recipe import ImageRecord
 from napari_samstar.types import SamStarError
@@ -81,9 +81,14 @@ class Corrections:
         return {k: row.material for k, row in self._editor.table.items() if row.material}
 
     @property
-    def names(self) -> Names:
-        """Names of materials that somebody named; replaced, never changed."""
+    def names(self) -> dict[int, str]:
+        """Names of materials that somebody named."""
         return self._editor.names
+
+    @property
+    def colors(self) -> dict[int, str]:
+        """Colors of materials, "#rrggbb", that somebody chose."""
+        return self._editor.colors
 
     @property
     def confidence(self) -> dict[int, float]:
@@ -101,8 +106,8 @@ class Corrections:
 
     @property
     def at_stake(self) -> int:
-        """How many edits end with these objects: all that stand, but for names, which stay."""
-        return sum(not isinstance(edit, NameMaterial) for edit in self.done)
+        """How many edits end with these objects: all that stand, but for looks, which stay."""
+        return sum(not isinstance(edit, NameMaterial | ColorMaterial) for edit in self.done)
 
     @property
     def can_redo(self) -> bool:
@@ -213,7 +218,7 @@ class Corrections:
         return delta
 
 
-def begin(result: RunResult, folder: Path | None = None, names: Names | None = None) -> Corrections:
+def begin(result: RunResult, folder: Path | None = None, looks: Looks | None = None) -> Corrections:
     """Begin to correct a result; any thread.
 
     Parameters
@@ -222,8 +227,8 @@ def begin(result: RunResult, folder: Path | None = None, names: Names | None = N
         What was found.
     folder : Path, optional
         Where journals lie; by default the user's.
-    names : mapping of material to str, optional
-        How materials are called already.
+    looks : mapping of material to Look, optional
+        How materials are called and shown already.
     """
     from napari_samstar.session.doubt import confidences
 
@@ -237,10 +242,10 @@ def begin(result: RunResult, folder: Path | None = None, names: Names | None = N
     }
     image = ImageRecord.of(result.segmentation.micrograph)
     try:
-        editor, journal = start(folder or journals_folder(), labels, image, table, context, names)
+        editor, journal = start(folder or journals_folder(), labels, image, table, context, looks)
     except SamStarError as err:
         notice = f"Corrections cannot be kept on disk, so export them before you close: {err}"
-        editor = Editor(labels, table, names=names)
+        editor = Editor(labels, table, looks=looks)
         return Corrections(editor, None, confidence, notice)
     return Corrections(editor, journal, confidence)
 

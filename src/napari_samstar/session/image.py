@@ -103,7 +103,7 @@ class ImageState:
     sureness : Sureness or None
         What was found with the materials.
     material_colors : mapping of int to str
-        Colors that the user chose, "#rrggbb".
+        Colors that the user chose, "#rrggbb"; as with names, corrections have their own.
     """
 
     source: ImageSource
@@ -181,7 +181,7 @@ class OpenImage:
 
         With a new `front` comes the candidate of it that is shown, where none is given. Corrections
         belong to one result: with another they end, unless they come with it, and leave the names
-        of materials behind.
+        and colors of materials behind.
         """
         if changes.get("front") is not None and "candidate" not in changes:
             changes |= self._shown_on(changes["front"])
@@ -193,6 +193,7 @@ class OpenImage:
         before = self.state.corrections
         if before is not None and changes.get("corrections", before) is None:
             changes.setdefault("material_names", before.names)
+            changes.setdefault("material_colors", before.colors)
         names = {f.name for f in fields(ImageState)}
         if not changes.keys() <= names:
             raise TypeError(f"An image has no {sorted(changes.keys() - names)}.")

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from napari_samstar.atomic import write_text_atomic
+from napari_samstar.edits.checks import is_color
 from napari_samstar.session.materials import MaterialRow
 
-__all__ = ["ENDING", "read_names", "write_rows"]
+__all__ = ["ENDING", "read_colors", "read_names", "write_rows"]
 
 #: End of the file's name.
 ENDING = "materials.csv"
@@ -31,9 +32,18 @@ def write_rows(path: Path, rows: Sequence[MaterialRow]) -> None:
 
 def read_names(path: Path) -> dict[int, str]:
     """Read the names of the materials; none where there is no such file, or it is damaged."""
+    return _column(path, "name")
+
+
+def read_colors(path: Path) -> dict[int, str]:
+    """Read their colors, "#rrggbb", as `read_names` does."""
+    return {k: color for k, color in _column(path, "color").items() if is_color(color)}
+
+
+def _column(path: Path, name: str) -> dict[int, str]:
     try:
         with path.open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
-        return {int(row["material"]): row["name"] for row in rows if int(row["material"]) > 0}
+        return {int(row["material"]): row[name] for row in rows if int(row["material"]) > 0}
     except (OSError, ValueError, KeyError, TypeError, csv.Error):
         return {}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_samstar.edits.values import NameMaterial, SetMaterial, SetMaterials
+from napari_samstar.edits.values import ColorMaterial, NameMaterial, SetMaterial, SetMaterials
 
 if TYPE_CHECKING:
     from napari_samstar.session.corrections import Corrections
@@ -20,6 +20,8 @@ __all__ = [
     "MaterialRow",
     "Sureness",
     "color_of",
+    "coloring",
+    "colors_of",
     "examples",
     "material_image",
     "material_rows",
@@ -105,11 +107,22 @@ def names_of(state: ImageState) -> Mapping[int, str]:
     return state.material_names if state.corrections is None else state.corrections.names
 
 
+def colors_of(state: ImageState) -> Mapping[int, str]:
+    """Return the colors that a person chose: those of the corrections, once they have begun."""
+    return state.material_colors if state.corrections is None else state.corrections.colors
+
+
 def naming(state: ImageState, material: int, name: str) -> NameMaterial | None:
     """Call a material by another name, empty for its usual one; None where it is called so."""
     edit = NameMaterial(material, name)
     same = edit.name in (names_of(state).get(material, ""), name_of(state, material))
     return None if same else edit
+
+
+def coloring(state: ImageState, material: int, color: str) -> ColorMaterial | None:
+    """Show a material in another color; None where it is shown so."""
+    edit = ColorMaterial(material, color)
+    return None if edit.color == (colors_of(state).get(material) or color_of(material)) else edit
 
 
 def material_rows(state: ImageState) -> list[MaterialRow]:
@@ -124,6 +137,7 @@ def material_rows(state: ImageState) -> list[MaterialRow]:
         by_material.setdefault(material, []).append(label)
     whole = float(np.prod(state.source.shape))
     alone = len(by_material.keys() - {0}) < 2
+    chosen = colors_of(state)
     rows = []
     for material, labels in sorted(by_material.items(), key=lambda pair: (pair[0] == 0, pair[0])):
         told = [(found[k][1], sure[k][1]) for k in labels if sure.get(k, (-1, 0))[0] == material]
@@ -132,7 +146,7 @@ def material_rows(state: ImageState) -> list[MaterialRow]:
         if weight and not alone:
             mean = sum(area * value for area, value in told) / weight
         share = sum(found[k][1] for k in labels) / whole
-        name, color = name_of(state, material), state.material_colors.get(material, "")
+        name, color = name_of(state, material), chosen.get(material, "")
         rows.append(MaterialRow(material, name, tuple(sorted(labels)), share, mean, color))
     return rows
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_samstar.session.corrections import KEEP
-from napari_samstar.session.material_file import ENDING, read_names, write_rows
+from napari_samstar.session.material_file import ENDING, read_colors, read_names, write_rows
 from napari_samstar.session.materials import material_rows
 from napari_samstar.session.overall import expected, overall
 from napari_samstar.session.repeating import settings_of
@@ -159,12 +159,14 @@ def reopen(state: ImageState, recipe_path: str | Path) -> _Changes:
     record = recipe.model_dump(mode="json")
     segmentation = Segmentation(labels, micrograph, materials, recipe=record)
     none = empty(to_gray(micrograph, recipe.preprocess))
+    looks = Path(recipe_path).with_name(f"{stem}.{ENDING}")
     model = recipe.model.name if recipe.model else NO_MODEL
     return {
         "settings": settings_of(recipe),
         "model": model,
         "result": RunResult(segmentation, table, None, none, recipe),
-        "material_names": read_names(Path(recipe_path).with_name(f"{stem}.{ENDING}")),
+        "material_names": read_names(looks),
+        "material_colors": read_colors(looks),
     }
 
 
