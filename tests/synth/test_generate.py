@@ -140,6 +140,27 @@ def test_objects_can_be_seen_without_noise() -> None:
     assert abs(inside.mean() - outside.mean()) > 0.1
 
 
+def test_rods_that_touch_in_phase_contrast_have_a_paler_wall_between_them() -> None:
+    clean = SynthSettings(
+        noise=0.0, min_contrast=1.0, uneven=0.0, jpeg=0.0, overlay=0.0, inversion=0.0
+    )
+    seen = 0
+    for seed in range(16):
+        scene = generate("bacteria", (256, 256), seed, clean)
+        labels = scene.labels
+        left, right = labels[:, :-1], labels[:, 1:]
+        wall = np.zeros(labels.shape, bool)
+        wall[:, 1:] = (left != right) & (left > 0) & (right > 0)
+        if scene.params["mode"] != "phase" or wall.sum() < 200:
+            continue
+        seen += 1
+        deep = (
+            ndimage.distance_transform_edt((labels > 0) & ~wall) > 0.6 * scene.params["radius_px"]
+        )
+        assert scene.image[wall].mean() > scene.image[deep].mean() + 0.02
+    assert seen > 2  # colonies are common
+
+
 def test_opaque_boxes_hide_objects() -> None:
     for seed in range(30):
         scene = generate("grains", (128, 128), seed, SynthSettings(overlay=1.0))
