@@ -8,7 +8,9 @@ prepares, searches with the candidates streaming in, finds materials, and export
 with nothing to do but the same drawing, and with nothing at all, says what the machine itself adds.
 
 Then single answers: Stop, an importance slider, a click to a mask, a click that merges, and how
-long the workbench takes to open. Run it once before: the first run compiles.
+long the workbench takes to open. Run it once before: the first run compiles. So does every run
+where PYTHONDONTWRITEBYTECODE is set, and Python holds all threads while it compiles a module:
+unset it, as installed packages have their bytecode.
 """
 
 from __future__ import annotations
