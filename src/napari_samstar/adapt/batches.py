@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import fields
 from functools import partial
 from multiprocessing import get_context, parent_process
 from pathlib import Path
@@ -25,6 +26,7 @@ from napari_samstar.types import SamStarError
 
 __all__ = ["batches"]
 
+_PARTS = tuple(field.name for field in fields(Batch))  # in the order they are kept in a file
 _AHEAD = 3  # batches in work at once, of a thread and for each process
 
 
@@ -59,8 +61,8 @@ def batches(
         try:
             make = partial(_keep, Path(desk))
             ahead = _AHEAD * loaders
-            for step, file in _in_order(processes, make, ahead, first, settings, folder, rank):
-                yield step, _take(file)
+            files = _in_order(processes, make, ahead, first, settings, folder, rank)
+            yield from _read_ahead(files)
         except BrokenProcessPool as err:
             raise SamStarError(
                 f"One of the {loaders} processes that make the training's data has died, as "
@@ -111,16 +113,32 @@ def _end_with_parent() -> None:
 def _keep(desk: Path, step: int, *rest: Any) -> Path:
     """Make a batch and leave it in a file, the masks as bits."""
     batch = make_batch(step, *rest)
-    parts = {name: part.numpy() for name, part in vars(batch).items() if part is not None}
-    parts["targets"] = np.packbits(parts["targets"], axis=-1)
-    file = desk / f"{step}.npz"
-    np.savez(file, **parts)
-    return file
+    path = desk / f"{step}.npys"
+    with path.open("wb") as file:
+        for name in _PARTS:
+            part = getattr(batch, name)
+            array = np.empty(0, np.float32) if part is None else part.numpy()
+            np.save(file, np.packbits(array, axis=-1) if name == "targets" else array)
+    return path
 
 
-def _take(file: Path) -> Batch:
+def _take(path: Path) -> Batch:
     """Read what `_keep` has left, and clear it away."""
-    with np.load(file, allow_pickle=False) as kept:
-        parts: dict[str, Any] = {name: torch.from_numpy(kept[name]) for name in kept.files}
-    file.unlink()
-    return Batch(**{"boxes": None, **parts})
+    with path.open("rb") as file:
+        parts = {name: torch.from_numpy(np.load(file, allow_pickle=False)) for name in _PARTS}
+    path.unlink()
+    boxes = parts.pop("boxes")
+    return Batch(**parts, boxes=boxes if boxes.ndim == 3 else None)
+
+
+def _read_ahead(files: Iterable[tuple[int, Path]]) -> Generator[tuple[int, Batch], None, None]:
+    """Read in a thread, one file while the batch before is learned from."""
+    waiting: list[tuple[int, Future[Batch]]] = []
+    with ThreadPoolExecutor(1) as reader:
+        for step, path in files:
+            waiting.append((step, reader.submit(_take, path)))
+            if len(waiting) > 1:
+                ready, batch = waiting.pop(0)
+                yield ready, batch.result()
+        for ready, batch in waiting:
+            yield ready, batch.result()

@@ -143,7 +143,7 @@ def make_batch(
         if held_out:
             index = HELD_OUT + int(rng.integers(1 << 20))
         else:  # new scenes join while training goes on
-            index = int(rng.integers(min(settings.scenes, 128 + 3 * step)))
+            index = int(rng.integers(min(settings.scenes, 128 + settings.joining * step)))
         while True:
             part = _one(rng, load_scene(index, settings, folder), side, settings.prompts, kind)
             if part is not None:

@@ -306,7 +306,7 @@ def _unlike(kept: dict[str, str] | None, job: _Job) -> str | None:
 
 def _stream(settings: TrainTinySettings) -> str:
     """Name what must not change when a run is resumed."""
-    kept = {"seed", "scenes", "scene_size", "pixels", "prompts", "workers"}
+    kept = {"seed", "scenes", "joining", "scene_size", "pixels", "prompts", "workers"}
     return settings.model_dump_json(include=kept)
 
 

@@ -55,6 +55,9 @@ class TrainTinySettings(Settings):
     steps: int = Field(4000, ge=1, le=10_000_000, description="Steps of the optimizer.")
     seed: int = Field(0, ge=0, description="Seeds weights, scenes, crops and prompts.")
     scenes: int = Field(6000, ge=8, description="Different synthetic micrographs in all.")
+    joining: int = Field(
+        3, ge=0, le=10_000, description="Scenes that join with each step, until all are in use."
+    )
     scene_size: int = Field(512, ge=128, le=4096, description="Side of a scene, px.")
     pixels: int = Field(
         8 * 256 * 256, ge=64 * 64, description="Pixels of the crops of one step together."
