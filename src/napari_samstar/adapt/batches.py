@@ -117,7 +117,7 @@ def _keep(desk: Path, step: int, *rest: Any) -> Path:
     with path.open("wb") as file:
         for name in _PARTS:
             part = getattr(batch, name)
-            array = np.empty(0, np.float32) if part is None else part.numpy()
+            array: Any = np.empty(0, np.float32) if part is None else part.numpy()
             np.save(file, np.packbits(array, axis=-1) if name == "targets" else array)
     return path
 
