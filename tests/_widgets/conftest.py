@@ -38,6 +38,24 @@ def _nothing_unexpected(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
 
 
 @pytest.fixture
+def qtbot(qtbot: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """As pytest-qt makes it, but what it is given stays until the test is over.
+
+    It holds widgets weakly. A page of which a test keeps one field only would be deleted whenever
+    Python collects garbage, in the middle of a key that is pressed in that field too.
+    """
+    held = []
+    add = qtbot.addWidget
+
+    def keep(widget: Any, **more: Any) -> None:
+        held.append(widget)
+        add(widget, **more)
+
+    monkeypatch.setattr(qtbot, "addWidget", keep)
+    return qtbot
+
+
+@pytest.fixture
 def viewer() -> ViewerModel:
     return ViewerModel()
 
