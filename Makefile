@@ -41,7 +41,7 @@ docs: setup
 
 # one thread a worker: together they fill the cores without fighting for them
 pytest: setup system
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(JOBS) --dist loadgroup --cov --cov-report=term
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(JOBS) --dist loadgroup --max-worker-restart=0 --cov --cov-report=term
 
 setup: $(STAMP)
 
