@@ -26,7 +26,7 @@ __all__ = ["nuclei"]
 Array = NDArray[np.float64]
 
 #: Share of each look.
-_MODES = {"fluorescence": 0.4, "section": 0.15, "stained": 0.33, "bright": 0.12}
+_MODES = {"fluorescence": 0.45, "section": 0.13, "stained": 0.31, "bright": 0.11}
 
 
 class _Bodies(NamedTuple):
@@ -46,7 +46,7 @@ def arranged(
     """Scattered singly, crowded until they touch, or side by side in rings."""
     how = "scattered"
     if mode != "bright":
-        how = str(rng.choice(["scattered", "crowded", "rings"], p=[0.35, 0.4, 0.25]))
+        how = str(rng.choice(["scattered", "crowded", "rings"], p=[0.4, 0.38, 0.22]))
     low, high = {"crowded": (0.2, 0.65), "rings": (0.2, 0.55)}.get(how, (0.15, 0.68))
     median = median_radius(rng, shape, settings, low, 0.5 if mode == "bright" else high)
     cover = rng.uniform(0.4, 1.1) if how == "crowded" else rng.uniform(0.03, 0.4)
@@ -143,7 +143,7 @@ def fluorescent(rng: np.random.Generator, bodies: _Bodies, body: Field) -> Field
     if rng.random() < 0.3:  # cytoplasm
         image += np.float32(0.1) * np.maximum(fractal(rng, shape, median * 3, 3), 0)
     if rng.random() < 0.15:  # exposed for the dim ones
-        image = np.minimum(image, np.float32(rng.uniform(0.5, 1.2)))
+        image = np.minimum(image, np.float32(rng.uniform(0.7, 1.4)))
     return image
 
 
@@ -172,11 +172,11 @@ def stroma(rng: np.random.Generator, bodies: _Bodies) -> Field:
         y, x = coordinates(shape)
         turn, spacing = rng.uniform(0, np.pi), median * rng.uniform(0.15, 0.5)
         phase = (x * np.float32(np.cos(turn)) + y * np.float32(np.sin(turn))) / np.float32(spacing)
-        phase += np.float32(rng.uniform(1, 4)) * fractal(rng, shape, 5 * median, 2)
-        dye += np.float32(rng.uniform(0.1, 0.35)) * np.sin(phase) * smooth(rng, shape, 3 * median)
+        phase += np.float32(rng.uniform(2, 5)) * fractal(rng, shape, 5 * median, 4, 0.6)
+        dye += np.float32(rng.uniform(0.05, 0.2)) * np.sin(phase) * smooth(rng, shape, 3 * median)
     if rng.random() < 0.5:  # walls of cells, thin and winding
         line = fractal(rng, shape, 2.5 * median, 2, 0.5)
-        dye += np.float32(rng.uniform(0.1, 0.6)) * np.exp(-((line / np.float32(0.12)) ** 2))
+        dye += np.float32(rng.uniform(0.1, 0.4)) * np.exp(-((line / np.float32(0.12)) ** 2))
     return np.asarray(0.95 - np.float32(rng.uniform(0.03, 0.45)) * dye * tissue, np.float32)
 
 
