@@ -58,6 +58,7 @@ def arranged(
     small = rng.random(n) < rng.choice([0.0, 0.04])  # micronuclei and debris
     radius = np.where(small, np.maximum(radius * 0.35, settings.min_diameter / 2), radius)
     aspect = np.exp(np.abs(rng.normal(0.1, rng.uniform(0.15, 0.45), n)))
+    aspect *= np.where(rng.random(n) < rng.choice([0.0, 0.25], p=[0.7, 0.3]), 2.2, 1)  # spindles
     # fibers and flow align nuclei; else each lies as it likes
     angle = rng.uniform(0, np.pi) + rng.choice([0.25, 3.0], p=[0.3, 0.7]) * rng.normal(0, 1, n)
     ghosts = centers(rng, n // 3 + 1, shape)
@@ -111,7 +112,7 @@ def unfocused(rng: np.random.Generator, bodies: _Bodies) -> Field:
     which = rng.integers(0, len(bodies.table), k)
     ghost = np.zeros(shape, np.float32)
     shapes.pile_up(ghost, bodies.ghosts, bodies.table[which], rng.uniform(0.3, 1, k), 2.0)
-    return blur(ghost, bodies.median * rng.uniform(0.35, 0.9))
+    return blur(np.minimum(ghost, np.float32(1)), bodies.median * rng.uniform(0.35, 0.9))
 
 
 def matter(rng: np.random.Generator, bodies: _Bodies) -> Field:
@@ -137,7 +138,7 @@ def fluorescent(rng: np.random.Generator, bodies: _Bodies, body: Field) -> Field
     """Glowing bodies on black, their flare, sometimes cytoplasm and neighbors out of focus."""
     median, shape = bodies.median, (body.shape[0], body.shape[1])
     image = blur(body, max(0.5, median * rng.uniform(0.02, 0.15)))
-    image += np.float32(rng.uniform(0, 0.3)) * blur(body, median * rng.uniform(1, 3))
+    image += np.float32(rng.uniform(0, 0.35)) * blur(body, median * log_uniform(rng, 0.3, 3))
     if rng.random() < 0.5:
         image += np.float32(rng.uniform(0.05, 0.35)) * unfocused(rng, bodies)
     if rng.random() < 0.3:  # cytoplasm
@@ -183,6 +184,10 @@ def stroma(rng: np.random.Generator, bodies: _Bodies) -> Field:
 def stained(rng: np.random.Generator, bodies: _Bodies, body: Field) -> Field:
     """Tissue in transmitted light: dark nuclei of a section, some of them only as smudges."""
     density = np.float32(rng.uniform(0.25, 1.3)) * np.minimum(body, np.float32(1.8))
+    # what of a nucleus lies below the plane of focus
+    density += np.float32(rng.uniform(0, 0.4)) * blur(
+        density, bodies.median * rng.uniform(0.2, 0.7)
+    )
     rim = np.exp(-(((1 - bodies.rho) * np.float32(bodies.median) / 1.5) ** 2)) * (bodies.labels > 0)
     density += np.float32(rng.choice([0.0, 0.3]) * rng.random()) * rim
     if rng.random() < 0.5:
