@@ -46,7 +46,7 @@ def webbed(rng: np.random.Generator, radius: float, aspect: float) -> stars.Tabl
     past = (theta - around[right - 1]) % (2 * np.pi)
     straight = np.sin(gap) / (np.sin(gap - past) / foot[right - 1] + np.sin(past) / foot[right])
     t = past / gap
-    hollow = rng.uniform(-0.05, 2.2 / (n + 1), n)[right] * 4 * t * (1 - t)
+    hollow = rng.uniform(-0.05, 2.9 / (n + 1), n)[right] * 4 * t * (1 - t)
     fringe = rng.normal(0, 1, theta.size) * rng.uniform(0, 0.05)
     body = 0.35 * radius
     table = np.maximum(straight * (1 - hollow), body) * (1 + fringe)
@@ -95,16 +95,19 @@ def thickness(
     rng: np.random.Generator, canvas: shapes.Canvas, height: Array, round_ones: NDArray[np.bool_]
 ) -> Field:
     """Phase of the cells alone: thin lamella, a hump about the nucleus, ruffled edge, dark feet."""
-    shape, on = canvas.labels.shape, (canvas.labels > 0).astype(np.float32)
+    shape = canvas.labels.shape
     tall = np.concatenate([[0], height]).astype(np.float32)[canvas.labels]
-    size = float(np.sqrt(on.sum() / max(1, len(height)))) + 1
-    rise = 1 - np.exp(-canvas.depth / np.float32(max(1.0, size * rng.uniform(0.02, 0.08))))
+    size = float(np.sqrt((canvas.labels > 0).sum() / max(1, len(height)))) + 1
+    # people outline cells along the halo, a little outside
+    depth = np.maximum(canvas.depth - np.float32(size * rng.uniform(0.01, 0.08)), 0)
+    on = (depth > 0).astype(np.float32)
+    rise = 1 - np.exp(-depth / np.float32(max(1.0, size * rng.uniform(0.02, 0.08))))
     hump = np.exp(-((canvas.rho / np.float32(rng.uniform(0.35, 0.6))) ** 2))
     phase = tall * rise * (np.float32(rng.uniform(0.4, 0.8)) + np.float32(0.7) * tall * hump)
     coarse = max(2.0, size * rng.uniform(0.06, 0.15))
     phase += np.float32(rng.uniform(0.05, 0.25)) * tall * rise * fractal(rng, shape, coarse, 3, 0.8)
     ruffle = np.clip(1 + np.float32(0.6) * smooth(rng, shape, max(2.0, size * 0.2)), 0, 2)
-    edge = np.exp(-canvas.depth / np.float32(max(0.8, size * 0.03))) * on
+    edge = np.exp(-depth / np.float32(max(0.8, size * 0.03))) * on
     phase += np.float32(rng.uniform(0.1, 0.5)) * tall * ruffle * edge
     slim = np.clip(np.float32(1.1) - blur(on, 0.15 * size) * 2, 0, 1) * canvas.rho**4
     phase += np.float32(rng.uniform(0.2, 1.2)) * slim * on
@@ -115,7 +118,7 @@ def thickness(
 def cells(rng: np.random.Generator, shape: tuple[int, int], settings: SynthSettings) -> Draft:
     """Spread cells in phase contrast: flat gray ones, dark slim ones, shining round ones."""
     side = min(shape)
-    size = log_uniform(rng, side / 40, side / 9)
+    size = log_uniform(rng, side / 50, side / 10)
     n = int(np.clip(rng.uniform(0.08, 0.9) * shape[0] * shape[1] / (4 * size**2), 4, 160))
     height = np.sort(np.exp(rng.normal(-0.2, rng.uniform(0.2, 0.5), n)))  # tall ones lie on top
     radius = radii(rng, n, size, shape, settings, 0.22) * np.clip(height, 0.3, 2) ** -0.3
@@ -143,7 +146,7 @@ def cells(rng: np.random.Generator, shape: tuple[int, int], settings: SynthSetti
         phase += debris(rng, shape) * (labels == 0)
     phase = blur(phase, float(np.clip(size * 0.025, 0.5, 1.5)))
     width = max(1.5, size * log_uniform(rng, 0.1, 0.3))
-    image = phase_contrast(phase, rng.uniform(0.95, 1.4), width)
+    image = phase_contrast(phase, rng.uniform(0.9, 1.3), width)
     image += np.float32(rng.uniform(-0.1, 0.2)) * phase_contrast(phase, 1.0, 1.5 * size)
     if rng.random() < 0.12:  # differential interference contrast instead
         gy, gx = np.gradient(blur(phase, 1.0))
@@ -151,7 +154,7 @@ def cells(rng: np.random.Generator, shape: tuple[int, int], settings: SynthSetti
         image = (np.cos(a) * gx + np.sin(a) * gy).astype(np.float32) * 3
     if round_ones.any():  # a sphere is a lens: its rim shines
         rim = np.exp(-(((canvas.rho - np.float32(0.8)) / np.float32(0.25)) ** 2))
-        lens = np.concatenate([[0], 1.5 * round_ones * rng.uniform(0.5, 1.2, n)])
+        lens = np.concatenate([[0], 1.2 * round_ones * rng.uniform(0.5, 1.2, n)])
         image += blur(lens.astype(np.float32)[labels] * rim, 0.7)
     for _ in range(int(rng.integers(0, 6))):
         image = image + np.float32(rng.uniform(0.02, 0.12)) * airy_ring(rng, shape)
@@ -164,5 +167,5 @@ def cells(rng: np.random.Generator, shape: tuple[int, int], settings: SynthSetti
         (labels > 0).astype(np.uint8),
         None,
         None,
-        {"size_px": size, "instrument": {"scan": False, "invert": False, "noise": 0.25}},
+        {"size_px": size, "instrument": {"scan": False, "invert": False, "noise": 0.15}},
     )

@@ -46,7 +46,7 @@ def bowls(rng: np.random.Generator, width: float, depth: float, skew: float, n: 
     side = np.where(right, half * (1 + skew), half * (1 - skew))
     deep = depth * np.clip(1 + rng.normal(0, 0.12, (n, 1)), 0.6, 1.5)
     height = np.where(below, deep, deep * rng.uniform(0.08, 0.35))
-    power = np.where(below, rng.uniform(1.35, 2.1), 2.0)  # low ones are slanted, high ones steep
+    power = np.where(below, rng.uniform(1.2, 2.1), 2.0)  # low ones are slanted, high ones steep
     across = np.abs(np.cos(stars.DIRECTIONS) / side) ** power
     reach = (across + np.abs(np.sin(stars.DIRECTIONS) / height) ** power) ** (-1 / power)
     wave = 1 + 0.02 * np.cos(3 * stars.DIRECTIONS + rng.uniform(0, 6, (n, 1)))
@@ -65,7 +65,7 @@ def weld(
         long = float(np.exp(rng.uniform(0, build.turn))) if row > 0 else 1.0
         pitch = build.pitch * long
         n = int(w / pitch) + 3
-        x = (np.arange(n) - 1 + rng.random() + rng.normal(0, 0.15, n)) * pitch
+        x = (np.arange(n) - 1 + rng.random() + rng.normal(0, 0.2, n)) * pitch
         y = build.top + row * build.rise + rng.normal(0, 0.06 * build.depth, n)
         table = bowls(rng, build.width * long, build.depth, build.skew * onwards, n)
         kept = np.flatnonzero(rng.random(n) >= missing)[::onwards]
@@ -139,16 +139,16 @@ def stains(rng: np.random.Generator, shape: tuple[int, int], build: Build) -> Fi
 
 def draw_build(rng: np.random.Generator, shape: tuple[int, int], in_view: bool) -> Build:
     """Sizes of tracks; the last layer lies `in_view` or, of a deep section, perhaps above."""
-    width = shape[1] * log_uniform(rng, 0.14, 0.5)
-    depth = width * rng.uniform(0.3, 0.7)
+    width = shape[1] * log_uniform(rng, 0.14 if in_view else 0.2, 0.45)
+    depth = width * rng.uniform(0.2, 0.6)
     return Build(
         width,
         depth,
-        width * rng.uniform(0.4, 0.8),
+        width * rng.uniform(0.35, 0.75),
         depth * rng.uniform(0.4, 0.9),
         shape[0] * (rng.uniform(0.08, 0.35) if in_view else rng.uniform(-0.3, 0.3)),
         float(rng.choice([0.0, 1.3])),
-        rng.uniform(0, 0.35),
+        rng.uniform(0, 0.6),
     )
 
 
@@ -158,7 +158,7 @@ def melt_pools(rng: np.random.Generator, shape: tuple[int, int], settings: Synth
     In most the last layer alone is the truth: below it grains have grown through the pools, whose
     rims are faint there or gone.
     """
-    only_last = bool(rng.random() < 0.6)
+    only_last = bool(rng.random() < 0.65)
     build = draw_build(rng, shape, only_last)
     canvas, first = weld(rng, shape, build)
     pools = canvas.labels
@@ -189,5 +189,5 @@ def melt_pools(rng: np.random.Generator, shape: tuple[int, int], settings: Synth
         metal.astype(np.uint8),
         None,
         None,
-        {"width_px": build.width, "instrument": {"invert": False, "noise": 0.4}},
+        {"width_px": build.width, "instrument": {"invert": False, "noise": 0.25}},
     )
