@@ -160,7 +160,7 @@ def cells(rng: np.random.Generator, shape: tuple[int, int], settings: SynthSetti
         image = image + np.float32(rng.uniform(0.02, 0.12)) * airy_ring(rng, shape)
     if rng.random() < 0.3:
         image = image + np.float32(rng.uniform(0.3, 0.8)) * ghosts(rng, shape, size)
-    image = image + np.float32(log_uniform(rng, 0.004, 0.025)) * fractal(rng, shape, 10, 3)
+    image = image + np.float32(log_uniform(rng, 0.004, 0.018)) * fractal(rng, shape, 10, 3)
     return Draft(
         np.asarray(np.clip(image, -0.9, 1.2), np.float32),
         labels,

@@ -46,7 +46,7 @@ def bowls(rng: np.random.Generator, width: float, depth: float, skew: float, n: 
     side = np.where(right, half * (1 + skew), half * (1 - skew))
     deep = depth * np.clip(1 + rng.normal(0, 0.12, (n, 1)), 0.6, 1.5)
     height = np.where(below, deep, deep * rng.uniform(0.08, 0.35))
-    power = np.where(below, rng.uniform(1.2, 2.1), 2.0)  # low ones are slanted, high ones steep
+    power = np.where(below, rng.uniform(1.4, 2.1), rng.uniform(1.4, 2))  # low: slanted
     across = np.abs(np.cos(stars.DIRECTIONS) / side) ** power
     reach = (across + np.abs(np.sin(stars.DIRECTIONS) / height) ** power) ** (-1 / power)
     wave = 1 + 0.02 * np.cos(3 * stars.DIRECTIONS + rng.uniform(0, 6, (n, 1)))
@@ -178,7 +178,7 @@ def melt_pools(rng: np.random.Generator, shape: tuple[int, int], settings: Synth
     y, _ = coordinates(shape)
     if rng.random() < 0.4:
         image -= np.float32(rng.uniform(0.1, 0.4)) * stains(rng, shape, build)
-    sunk = 0.2 * build.rise * (1 + 0.4 * smooth(rng, (1, shape[1]), 0.4 * build.width))
+    sunk = 0.08 * build.rise * (1 + 0.4 * smooth(rng, (1, shape[1]), 0.4 * build.width))
     metal = solid | (y > build.top + sunk)
     mount = np.float32(rng.uniform(0, 0.15)) + np.float32(0.02) * fractal(rng, shape, 20, 3)
     image = np.where(metal, image, mount)
