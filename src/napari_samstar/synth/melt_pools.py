@@ -83,7 +83,8 @@ def without_slivers(labels: Labels, least: float) -> Labels:
 def grain_tones(rng: np.random.Generator, pools: Labels, width: float) -> Field:
     """Columns that grew through the layers, some of which change where a pool begins."""
     spacing = width * log_uniform(rng, 0.06, 0.35)
-    columns, depth, _ = voronoi(rng, pools.shape, spacing, 0.3, 0.1, log_uniform(rng, 1.2, 7), 0.7)
+    tall, uneven = log_uniform(rng, 1.2, 7), float(rng.choice([0.0, 0.7]))
+    columns, depth, _ = voronoi(rng, pools.shape, spacing, 0.3, 0.1, tall, uneven)
     n = int(columns.max()) + 1
     restart = rng.random(n) < rng.uniform(0, 0.6)
     of_pool = (columns * 31 + pools * 17) % n
@@ -122,9 +123,10 @@ def defects(rng: np.random.Generator, shape: tuple[int, int]) -> Field:
     dark = np.float32(rng.uniform(0.15, 0.6)) * (pits.labels > 0)
     y, x = coordinates(shape)
     for _ in range(int(rng.integers(0, 4))):
-        a, at = rng.uniform(0, np.pi), centers(rng, 1, shape)[0]
-        across = np.sin(a) * (x - at[1]) - np.cos(a) * (y - at[0])
-        near = np.exp(-(((x - at[1]) ** 2 + (y - at[0]) ** 2) / rng.uniform(15, 120) ** 2))
+        a, at = rng.uniform(0, np.pi), centers(rng, 1, shape)[0].astype(np.float32)
+        across = np.float32(np.sin(a)) * (x - at[1]) - np.float32(np.cos(a)) * (y - at[0])
+        reach = np.float32(rng.uniform(0.03, 0.25) * min(shape))
+        near = np.exp(-(((x - at[1]) / reach) ** 2)) * np.exp(-(((y - at[0]) / reach) ** 2))
         dark += np.float32(rng.uniform(0.05, 0.25)) * near * (np.abs(across) < 0.8)
     return blur(np.asarray(dark, np.float32), 0.6)
 
