@@ -197,3 +197,21 @@ def test_the_documented_sheet_shows_every_kind() -> None:
     assert (sheet[:, 64:] == (255, 170, 0)).all(2).any()
     page = (Path(__file__).parents[2] / "docs" / "synth.md").read_text(encoding="utf-8")
     assert all(f"`{kind}`" in page for kind in (*KINDS, *MORE_KINDS))
+
+
+def test_spread_cells_have_a_bright_halo() -> None:
+    clean = SynthSettings(noise=0.0, min_contrast=1.0, uneven=0.0, jpeg=0.0, overlay=0.0)
+    brighter = 0
+    for seed in range(8):
+        scene = generate("cells", (256, 256), seed, clean)
+        near = ndimage.binary_dilation(scene.labels > 0, iterations=2) & (scene.labels == 0)
+        brighter += int(scene.image[near].mean() > np.median(scene.image))
+    assert brighter >= 6  # a few are in differential interference contrast
+
+
+def test_of_melt_pools_the_last_layer_or_all_are_outlined() -> None:
+    scenes = [generate("melt_pools", (128, 128), seed) for seed in range(12)]
+    for scene in scenes:
+        assert scene.materials[scene.labels > 0].all()  # never the mount
+    outlined = [(s.labels > 0).sum() / (s.materials > 0).sum() for s in scenes]
+    assert min(outlined) < 0.5 < 0.9 < max(outlined)

@@ -15,10 +15,11 @@ from napari_samstar.synth.alloys import carbides, gamma_prime, precipitates
 from napari_samstar.synth.bacteria import bacteria
 from napari_samstar.synth.cells import cells
 from napari_samstar.synth.films import films
-from napari_samstar.synth.grains import grains, melt_pools
+from napari_samstar.synth.grains import grains
 from napari_samstar.synth.instrument import drift, record
 from napari_samstar.synth.lattices import lattice
 from napari_samstar.synth.layers import oxide, stack
+from napari_samstar.synth.melt_pools import melt_pools
 from napari_samstar.synth.nuclei import nuclei
 from napari_samstar.synth.overlay import burn_in
 from napari_samstar.synth.particles import particles_sem, particles_tem

@@ -1,4 +1,4 @@
-"""Polycrystals, and the scale-like melt pools of additive manufacturing."""
+"""Polycrystals."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from numba import njit
 from numpy.typing import NDArray
 
 from napari_samstar.settings import SynthSettings
-from napari_samstar.synth import shapes, stars
-from napari_samstar.synth.noise import Field, blur, fractal, log_uniform, oriented, smooth
+from napari_samstar.synth.noise import Field, fractal, log_uniform, smooth
 from napari_samstar.synth.scene import Draft
 
-__all__ = ["grains", "melt_pools", "voronoi"]
+__all__ = ["grains", "voronoi"]
 
 
 @njit(cache=True, nogil=True)
@@ -177,62 +176,4 @@ def grains(rng: np.random.Generator, shape: tuple[int, int], settings: SynthSett
         None,
         None,
         {"spacing_px": spacing, "seen_by": seen},
-    )
-
-
-def melt_pools(rng: np.random.Generator, shape: tuple[int, int], settings: SynthSettings) -> Draft:
-    """Etched cross-section of overlapping weld tracks, the last layer on top, under a mount."""
-    h, w = shape
-    width = w * log_uniform(rng, 0.13, 0.5)
-    depth = width * rng.uniform(0.25, 0.8)
-    pitch = width * rng.uniform(0.45, 0.85)
-    rise = depth * rng.uniform(0.3, 0.8)
-    top = h * rng.uniform(0.0, 0.35)
-    rows = int((h - top) / rise) + 2
-    canvas = shapes.Canvas(shape)
-    theta = stars.DIRECTIONS
-    for row in range(rows, -1, -1):  # later layers melt into earlier ones
-        n = int(w / pitch) + 3
-        x = (np.arange(n) - 1 + rng.random()) * pitch + rng.normal(0, 0.08 * pitch, n)
-        y = top + row * rise + rng.normal(0, 0.06 * depth, n)
-        a = width / 2 * np.clip(1 + rng.normal(0, 0.12, n), 0.6, 1.5)
-        b = depth * np.clip(1 + rng.normal(0, 0.15, n), 0.5, 1.6)
-        cap = b * rng.uniform(0.1, 0.35)
-        half = np.where(np.sin(theta)[None] > 0, b[:, None], cap[:, None])
-        reach = 1 / np.hypot(np.cos(theta)[None] / a[:, None], np.sin(theta)[None] / half)
-        wave = 1 + 0.02 * np.cos(3 * theta[None] + rng.uniform(0, 6, (n, 1)))
-        order = np.arange(n) if rng.random() < 0.5 else np.arange(n)[::-1]
-        canvas.stars(np.stack([y, x], 1)[order], (reach * wave)[order].astype(np.float32))
-    labels = canvas.labels
-    solid = labels > 0
-    yy = np.arange(h, dtype=np.float32)[:, None]
-    columns, cdepth, _ = voronoi(
-        rng, shape, width * rng.uniform(0.06, 0.25), 0.25, 0.1, rng.uniform(1.5, 5), 0.6
-    )
-    tone = rng.normal(0, rng.uniform(0.02, 0.1), int(columns.max()) + 2).astype(np.float32)
-    image = np.float32(0.65) + tone[columns]
-    image += rng.normal(0, rng.uniform(0.01, 0.06), canvas.count + 1).astype(np.float32)[labels]
-    image -= np.float32(rng.uniform(0.0, 0.12)) * np.exp(-cdepth)
-    line = np.exp(-canvas.depth / np.float32(max(1.2, width * rng.uniform(0.008, 0.03))))
-    patchy = np.clip(1 + np.float32(0.5) * smooth(rng, shape, width * 0.3), 0, 2)
-    image -= np.float32(rng.uniform(0.1, 0.5)) * line * patchy
-    image += np.float32(rng.uniform(-0.1, 0.1)) * canvas.v
-    for angle in rng.normal(np.pi / 2, 0.5, 2):  # dendrites, seen in patches
-        part = smooth(rng, shape, width * 0.5) > 0
-        image += (
-            np.float32(rng.uniform(0, 0.08)) * part * oriented(rng, shape, width * 0.3, 3, angle)
-        )
-    image += np.float32(0.05) * fractal(rng, shape, 8, 3, 0.7)
-    spots = fractal(rng, shape, rng.uniform(3, 8), 2) > rng.uniform(2.2, 3.2)
-    image -= np.float32(0.4) * blur(spots.astype(np.float32), 0.7)
-    below = (yy > top + 0.5 * rise) & ~solid
-    mount = np.float32(rng.uniform(0, 0.15)) + np.float32(0.03) * fractal(rng, shape, 20, 3)
-    image = np.where(solid | below, image, mount)
-    return Draft(
-        image.astype(np.float32),
-        labels,
-        solid.astype(np.uint8),
-        None,
-        None,
-        {"width_px": width, "instrument": {"invert": False}},
     )
