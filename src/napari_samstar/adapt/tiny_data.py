@@ -259,6 +259,9 @@ def _image(rng: np.random.Generator, gray: NDArray[np.uint16]) -> NDArray[np.uin
         x = cv2.GaussianBlur(x, (0, 0), rng.uniform(0.4, 2.0))
     if rng.random() < 0.3:
         x = x + rng.normal(0, rng.uniform(0.01, 0.08), x.shape).astype(np.float32)
+    if rng.random() < 0.08:  # too little light for the bits there were
+        levels = rng.uniform(10, 60)
+        x = np.rint(x * levels) / levels
     low, high = np.percentile(x[~padding][::7], (0.1, 99.9)) if rng.random() < 0.7 else (0.0, 1.0)
     x = np.clip((x - low) / max(high - low, 1e-3), 0, 1)
     x **= np.float32(np.exp(rng.normal(0, 0.3)))

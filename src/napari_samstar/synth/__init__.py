@@ -46,7 +46,7 @@ class _Recipe(NamedTuple):
 _RECIPES: dict[str, _Recipe] = {
     "particles_tem": _Recipe(particles_tem, 3.0, drifts=False),
     "particles_sem": _Recipe(particles_sem, 3.0),
-    "powder": _Recipe(powder, 1.5),
+    "powder": _Recipe(powder, 2.0),
     "crystals": _Recipe(crystals, 1.2),
     "wires": _Recipe(wires, 0.8, drifts=False),
     "precipitates": _Recipe(precipitates, 1.5),
@@ -60,9 +60,9 @@ _RECIPES: dict[str, _Recipe] = {
     "lattice": _Recipe(lattice, 0.8),
     "topography": _Recipe(topography, 0.8, split=True),
     "tomogram": _Recipe(tomogram, 0.8, drifts=False),
-    "bacteria": _Recipe(bacteria, 1.5, drifts=False),
+    "bacteria": _Recipe(bacteria, 2.5, drifts=False),
     "cells": _Recipe(cells, 1.5, drifts=False),
-    "nuclei": _Recipe(nuclei, 1.5, drifts=False),
+    "nuclei": _Recipe(nuclei, 2.5, drifts=False),
     "tissue": _Recipe(tissue, 0.6, drifts=False),
     # below: no part of the mix, which the bundled model's training repeats
     "potts": _Recipe(potts_grains, 0.0, split=True),
