@@ -1,15 +1,12 @@
-"""Bacteria: rods, straight or bent, alone and in colonies."""
+"""Bacteria: rods, cocci, crescents, chains, filaments, alone and pressed in colonies."""
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from napari_samstar.settings import SynthSettings
-from napari_samstar.synth import shapes
-from napari_samstar.synth.cells import phase_contrast
+from napari_samstar.synth.colonies import grow, paint, push_apart
 from napari_samstar.synth.noise import Field, blur, fractal, log_uniform
 from napari_samstar.synth.placing import sampled
 from napari_samstar.synth.scene import Draft
@@ -17,175 +14,258 @@ from napari_samstar.synth.scene import Draft
 __all__ = ["bacteria"]
 
 Array = NDArray[np.float64]
+Shape = tuple[int, int]
+
+#: Chances of what is shown; the first three are dense, as most of what people count is.
+_HABITS = {
+    "colony": 0.46,
+    "crescents": 0.1,
+    "cocci": 0.1,
+    "loose": 0.14,
+    "chains": 0.07,
+    "filaments": 0.08,
+    "branching": 0.05,
+}
 
 
-def _unit(rng: np.random.Generator, n: int) -> Array:
-    a = rng.uniform(0, 2 * np.pi, n)
-    return np.stack([np.sin(a), np.cos(a)], 1)
+def colony(rng: np.random.Generator, n: int, newborn: float, bend: float, turn: float) -> Array:
+    """Cells (n, 5) that grew, in radii, out of one or a few founders; see `colonies.grow`."""
+    founders = min(n, int(rng.choice([1, 1, 1, 2, 4, 8])))
+    reach = np.sqrt(n * (2.5 * newborn + 4) / np.pi)
+    cells = np.zeros((n, 5))
+    if founders > 1:
+        cells[:founders, :2] = rng.normal(0, rng.uniform(0.3, 0.9) * reach, (founders, 2))
+    cells[:founders, 2] = rng.uniform(0, np.pi, founders)
+    cells[:founders, 3] = newborn
+    cells[:founders, 4] = bend
+    longest = 2 + 2 * newborn * np.exp(rng.normal(0, rng.uniform(0.05, 0.35), n))
+    turns = rng.normal(0, turn, n)
+    grow(cells, founders, longest, turns, 0.05, int(rng.integers(2, 6)))
+    cells[:, 4] *= rng.choice([-1, 1]) * np.exp(rng.normal(0, 0.3, n))
+    return cells
 
 
-def _joined(labels: NDArray[np.int32], reach: float) -> NDArray[np.int32]:
-    """Share out the seams between bacteria, up to `reach` px from each; no outer edge moves."""
-    distance, (y, x) = ndimage.distance_transform_edt(labels == 0, return_indices=True)
-    near = distance <= reach
-    to_edge = cv2.distanceTransform(near.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    seams = to_edge > reach  # closed, as by a disc
-    return np.where(near & seams, labels[y, x], labels).astype(np.int32)
+def loose(rng: np.random.Generator, n: int, span: Array, newborn: float, bend: float) -> Array:
+    """Cells (n, 5) strewn over a frame of `span` radii, a few of them in contact."""
+    shape = (int(span[0]) + 1, int(span[1]) + 1)
+    cells = np.zeros((n, 5))
+    cells[:, :2] = sampled(rng, n, shape, 4.0) - np.array(shape) / 2
+    cells[:, 2] = rng.uniform(0, 2 * np.pi, n)
+    cells[:, 3] = newborn * rng.uniform(1, 2.2, n)
+    cells[:, 4] = rng.normal(0, 0.1, n) + bend * np.exp(rng.normal(0, 0.3, n))
+    push_apart(cells, n, 20)
+    return cells
 
 
-def _walls(labels: NDArray[np.int32], width: float) -> Field:
-    """How far a pixel is from the next outline (H, W): 0 on it, 1 some `width` px inside."""
-    raised = labels.astype(np.float32)
-    disc = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
-    edge = cv2.morphologyEx(raised, cv2.MORPH_GRADIENT, disc) > 0
-    inner = cv2.distanceTransform((~edge).astype(np.uint8), cv2.DIST_L2, 3)
-    return np.asarray(1 - np.exp(-((inner / np.float32(width)) ** 2)), np.float32)
-
-
-def rods(
-    rng: np.random.Generator, place: Array, angle: Array, radius: Array, length: Array, bend: Array
-) -> Array:
-    """Nodes (N, 5, 3) of rods that bend by `bend` rad from end to end."""
+def arcs(cells: Array) -> Array:
+    """Axes (N, 5, 2) of cells, in radii."""
     t = np.linspace(-0.5, 0.5, 5)
-    turn = angle[:, None] + bend[:, None] * t[None]
-    step = length[:, None] * 0.25
-    dy, dx = np.sin(turn) * step, np.cos(turn) * step
-    y, x = np.cumsum(dy, 1) - dy, np.cumsum(dx, 1) - dx
-    y, x = y - y.mean(1, keepdims=True), x - x.mean(1, keepdims=True)
-    r = np.repeat(radius[:, None], 5, 1)
-    return np.stack([place[:, :1] + y, place[:, 1:] + x, r], -1)
+    turn = cells[:, 2, None] + cells[:, 4, None] * t
+    step = cells[:, 3, None] / 4
+    path = np.cumsum(np.stack([np.sin(turn) * step, np.cos(turn) * step], -1), 1)
+    return np.asarray(path - path.mean(1, keepdims=True) + cells[:, None, :2])
 
 
-def colony(
-    rng: np.random.Generator, n: int, shape: tuple[int, int], radius: float, length: float
-) -> tuple[Array, Array, Array]:
-    """Places, directions and bends of rods that grew side by side, in a few bent domains."""
-    across, along = (
-        2 * radius * rng.uniform(0.8, 1.15),
-        (length + 2 * radius) * rng.uniform(0.85, 1.05),
+def paths(rng: np.random.Generator, n: int, span: Array, length: float, curl: float) -> Array:
+    """Wandering lines (n, P, 2) with a point per radius or so, all over a frame."""
+    steps = int(np.clip(length, 4, 80))
+    swing = np.cumsum(rng.normal(0, curl, (n, steps)), 1)
+    turn = rng.uniform(0, 2 * np.pi, (n, 1)) + rng.normal(0, 2 * curl, (n, 1)) + 0.5 * swing
+    step = length / steps
+    path = np.cumsum(np.stack([np.sin(turn), np.cos(turn)], -1) * step, 1)
+    middle = (rng.random((n, 1, 2)) - 0.5) * span
+    return np.asarray(path - path.mean(1, keepdims=True) + middle)
+
+
+def cut(path: Array, cell: float) -> list[Array]:
+    """Cells of a chain: pieces of a line, some `cell` radii of axis each, and 2 from cap to cap."""
+    along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(path, axis=0).T))])
+    starts = np.arange(1.0, along[-1] - cell, cell + 2)
+    at = starts[:, None] + np.linspace(0, cell, 3)
+    y, x = np.interp(at, along, path[:, 0]), np.interp(at, along, path[:, 1])
+    return list(np.stack([y, x], -1))
+
+
+def bent(rng: np.random.Generator, axes: list[Array], strain: float) -> list[Array]:
+    """Bend a colony as a whole, so that neighbors stay side by side."""
+    size = max(8.0, float(np.ptp(np.concatenate(axes), 0).max()))
+    k = 2 * np.pi / size * rng.uniform(0.6, 2.0, 2)
+    phase = rng.uniform(0, 2 * np.pi, 2)
+    return [p + strain / k * np.sin(k * p[:, ::-1] + phase) for p in axes]
+
+
+def branches(rng: np.random.Generator, axes: list[Array]) -> tuple[list[Array], list[int]]:
+    """Side arms of most cells, and which cell each is of."""
+    arms, of = [], []
+    for i, p in enumerate(axes):
+        for _ in range(int(rng.integers(0, 4))):
+            k = int(rng.integers(0, len(p) - 1))
+            along = p[k + 1] - p[k]
+            turn = np.arctan2(along[0], along[1]) + rng.choice([-1, 1]) * rng.uniform(0.6, 1.6)
+            tip = p[k] + rng.uniform(2, 7) * np.array([np.sin(turn), np.cos(turn)])
+            arms.append(np.linspace(p[k], tip, 3))
+            of.append(i)
+    return arms, of
+
+
+def apart(axes: list[Array], of: list[int]) -> list[int]:
+    """Which of the axes, in radii, cross none of another cell that is kept: no cell lies in two."""
+    kept: list[int] = []
+    points = np.zeros((0, 2))
+    owner = np.zeros(0, int)
+    for i, p in enumerate(axes):
+        steps = int(np.hypot(*np.diff(p, axis=0).T).sum()) + 2
+        at = np.linspace(0, len(p) - 1, steps)
+        q = np.stack([np.interp(at, np.arange(len(p)), p[:, k]) for k in (0, 1)], -1)
+        others = points[owner != of[i]]
+        near = np.abs(others - q.mean(0)).max(1) < np.ptp(q, 0).max() + 2
+        gaps = ((others[near, None] - q) ** 2).sum(2)
+        if gaps.size == 0 or gaps.min() > 1.7**2:
+            kept.append(i)
+            points, owner = np.concatenate([points, q]), np.append(owner, [of[i]] * steps)
+    return kept
+
+
+def pieces(
+    rng: np.random.Generator, axes: list[Array], of: list[int], radius: float, middle: Array
+) -> tuple[Array, NDArray[np.int32]]:
+    """Segments and their cells, px, as `colonies.paint` wants them; those to divide have a waist."""
+    spread = rng.uniform(0.01, 0.08)
+    radius_drawn = radius * rng.uniform(0.95, 1.2)  # above 1: pressed flat against each other
+    waists = rng.random() < 0.5
+    rows, ids = [], []
+    for p, i in zip(axes, of, strict=True):
+        r = np.full(len(p), radius_drawn * np.clip(1 + rng.normal(0, spread), 0.8, 1.3))
+        if waists and len(p) == 5:
+            r[2] *= rng.choice([1, 1, rng.uniform(0.7, 1)])
+        nodes = np.column_stack([p * radius + middle, r])
+        rows.append(np.hstack([nodes[:-1], nodes[1:]]))
+        ids += [i + 1] * (len(p) - 1)
+    return np.concatenate(rows), np.array(ids, np.int32)
+
+
+def layout(
+    rng: np.random.Generator, habit: str, shape: Shape
+) -> tuple[float, list[Array], list[int], Array]:
+    """Radius, px; axes in radii; the cell each is of; and where the middle of all is, px."""
+    n = int(log_uniform(rng, 40, 320))
+    newborn = {"cocci": rng.uniform(0, 0.6), "crescents": rng.uniform(2, 5)}.get(
+        habit, log_uniform(rng, 1.2, 9 if rng.random() < 0.25 else 4)
     )
-    reach = np.sqrt(n * across * along / np.pi)
-    domains = int(rng.integers(1, max(2, min(12, n // 4))))
-    middle = np.array(shape) * rng.uniform(0.1, 0.9, 2)
-    core = middle + 0.8 * reach * np.sqrt(rng.random((domains, 1))) * _unit(rng, domains)
-    turn = rng.uniform(0, np.pi, domains)
-    k = int(2 * reach / across) + 2
-    m = int(2 * reach / along) + 2
-    grid_a, grid_l = np.mgrid[0:k, 0:m].reshape(2, -1).astype(np.float64)
-    # neighbors in step, as after a division, to out of step, as after many
-    grid_l = grid_l + (grid_a % 2) * 0.5 + rng.normal(0, rng.uniform(0.05, 0.35), grid_l.size)
-    grid_a, grid_l = (grid_a - k / 2) * across, (grid_l - m / 2) * along
-    outline = 1 + 0.25 * np.cos(3 * np.linspace(0, 2 * np.pi, 64) + rng.uniform(0, 6))
-    spots, angles, bends = [], [], []
-    curl = rng.normal(0, rng.choice([0.15, 0.5, 1.0]), domains) / reach
-    for i in range(domains):
-        t = turn[i] + curl[i] * grid_l
-        y = middle[0] + grid_l * np.sin(t) + grid_a * np.cos(t)
-        x = middle[1] + grid_l * np.cos(t) - grid_a * np.sin(t)
-        spot = np.stack([y, x], 1)
-        near = np.argmin(((spot[:, None] - core[None]) ** 2).sum(2), 1) == i
-        around = np.arctan2(y - middle[0], x - middle[1])
-        rim = reach * outline[((around + np.pi) / (2 * np.pi) * 63).astype(int)]
-        near &= np.hypot(y - middle[0], x - middle[1]) < rim
-        spots.append(spot[near])
-        angles.append(t[near] + curl[i] * grid_l[near])
-        bends.append(np.full(int(near.sum()), 2 * curl[i] * length))
-    place, angle, bend = (np.concatenate(part) for part in (spots, angles, bends))
-    place += rng.normal(0, 0.12 * radius, place.shape)
-    return place, angle + rng.normal(0, 0.05, angle.size), np.clip(bend, -1.5, 1.5)
+    bend = rng.uniform(0.5, 1.8) if habit == "crescents" else 0.0
+    dense = habit in ("colony", "crescents", "cocci")
+    cover = rng.uniform(0.25, 1.4) if dense else log_uniform(rng, 0.04, 0.4)
+    if habit in ("filaments", "chains"):
+        newborn = log_uniform(rng, 12, 60)
+        n = int(rng.integers(4, 40))
+    elif not dense:
+        n = int(log_uniform(rng, 10, 150))
+    area = float(shape[0] * shape[1])
+    # grown cells are of one and a half newborn lengths in the mean, and leave gaps
+    radius = float(np.sqrt(cover * area / (n * (3 * newborn + 4.5))))
+    radius = float(np.clip(radius, 2.3, max(4.0, min(shape) / 16)))
+    span = np.array(shape) / radius
+    middle = np.array(shape) / 2
+    if dense:
+        turn = rng.uniform(0.6, 1.6) if habit == "cocci" else rng.uniform(0.02, 0.4)
+        axes = list(arcs(colony(rng, n, newborn, bend, turn)))
+        if rng.random() < 0.4:
+            axes = bent(rng, axes, rng.uniform(0.1, 0.45))
+        middle = middle + rng.uniform(-0.25, 0.25, 2) * np.array(shape)
+    elif habit in ("filaments", "chains"):
+        lines = paths(rng, n, span, newborn, rng.uniform(0.02, 0.25))
+        cell = rng.uniform(0, 1) if rng.random() < 0.5 else rng.uniform(1, 5)
+        axes = [c for line in lines for c in cut(line, cell)] if habit == "chains" else list(lines)
+    else:
+        bend = rng.choice([0.0, 0.0, rng.uniform(0.3, 1.5)])
+        axes = list(arcs(loose(rng, n, span, newborn, bend)))
+    of = list(range(len(axes)))
+    if habit == "branching":
+        arms, owners = branches(rng, axes)
+        axes, of = axes + arms, of + owners
+    if not dense:
+        kept = apart(axes, of)
+        axes, of = [axes[i] for i in kept], [of[i] for i in kept]
+    return radius, axes, of, middle
 
 
-def colonies(
-    rng: np.random.Generator, n: int, shape: tuple[int, int], radius: float, length: float
-) -> tuple[Array, Array, Array]:
-    """Return `n` rods or so in one to many colonies, small ones of a few divisions, and loose."""
-    count = min(int(rng.choice([1, 1, 1, 2, 3, 8, 20])), max(1, n // 4))
-    parts = [colony(rng, max(2, n // count), shape, radius, length) for _ in range(count)]
-    loose = int(rng.integers(0, 12))
-    spot = rng.random((loose, 2)) * np.array(shape)
-    parts.append((spot, rng.uniform(0, np.pi, loose), rng.normal(0, 0.4, loose)))
-    place, angle, bend = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return place, angle, bend
+def phase_image(rng: np.random.Generator, phase: Field, radius: float) -> Field:
+    """Phase contrast: dark bodies and a bright halo.
 
-
-def phase_image(
-    rng: np.random.Generator, phase: Field, body: Field, radius: float, packed: bool
-) -> Field:
-    """Phase contrast of rods: dark bodies, halos, and the light that colonies gather inside.
-
-    `phase` (H, W) is what the rods retard, `body` (H, W) where they are, 0 to 1.
+    The halos of all neighbors add up: inner cells of a colony are pale, the walls and corners
+    between them bright, and a glow goes round the whole.
     """
     shape = phase.shape[0], phase.shape[1]
-    image = phase_contrast(
-        phase, rng.uniform(0.4, 1.2 if packed else 1.6), radius * rng.uniform(1.2, 4)
-    )
-    image += np.float32(rng.uniform(0, 0.5)) * phase_contrast(phase, 1.0, radius * 8)
-    if packed:
-        # the halos of all neighbors add up: inner rods are pale, the light between them is bright
-        glow = np.float32(rng.uniform(0, 0.7)) * blur(body, radius * rng.uniform(2, 5))
-        image += glow * (1 - np.float32(rng.uniform(0.7, 1.0)) * body)
+    wide = radius * log_uniform(rng, 1.0, 4.0)
+    image = np.float32(rng.uniform(0.2, 1.1)) * blur(phase, wide) - phase
+    image += np.float32(rng.uniform(0, 0.4)) * blur(phase, radius * rng.uniform(0.4, 0.9))
+    image += np.float32(rng.uniform(0, 0.25)) * blur(phase, radius * 8)
     image += np.float32(log_uniform(rng, 0.005, 0.06)) * fractal(rng, shape, 12, 3)
     if rng.random() < 0.3:  # light that goes up and down over the field
         image += np.float32(rng.uniform(0.02, 0.2)) * fractal(rng, shape, min(shape) / 3, 2)
     return image
 
 
-def bacteria(rng: np.random.Generator, shape: tuple[int, int], settings: SynthSettings) -> Draft:
-    """Rods, straight or bent, alone and in packed colonies; phase contrast or fluorescence."""
-    side = min(shape)
-    radius0 = log_uniform(rng, 2.5, max(4.0, side / 28))
-    ratio = log_uniform(rng, 2.0, 14 if rng.random() < 0.3 else 8)  # filaments are rarer
-    packed = rng.random() < 0.7
-    most = 1.2 * shape[0] * shape[1] / (4 * radius0**2 * (ratio + 2))  # more would fill the frame
-    n = int(rng.integers(10, int(np.clip(most, 20, 350))))
-    if packed:
-        spot, angle, bend = colonies(rng, n, shape, radius0, radius0 * ratio)
-    else:
-        spot = sampled(rng, n, shape, radius0 * 4)
-        angle, bend = rng.uniform(0, np.pi, n), np.zeros(n)
-    n = len(spot)
-    radius = radius0 * np.clip(1 + rng.normal(0, 0.08, n), 0.7, 1.4)
-    length = radius0 * ratio * np.exp(rng.normal(0, rng.choice([0.1, 0.3]), n))
-    bend = bend + rng.normal(0, rng.choice([0.05, 0.15 if packed else 0.3, 0.9]), n)
-    canvas = shapes.Canvas(shape)
-    canvas.chains(
-        rods(rng, spot, angle, radius, length, bend),
-        rng.choice([0.3, 0.45]) if packed else 0.05,
-        0.0 if packed else rng.uniform(0, 1.2),
-        False,
-    )
-    labels = canvas.labels
-    if packed and rng.random() < 0.8:  # walls in contact: people draw them half-way to the next
-        labels = _joined(labels, radius0 * rng.uniform(0.15, 0.6))
-    on = labels > 0
-    tone = np.clip(1 + rng.normal(0, rng.uniform(0.02, 0.3), canvas.count + 1), 0.2, 2)
-    tone[0] = 0
-    flat = np.float32(rng.choice([2, 2, 4, 8]))  # how flat the rods are across
-    phase = tone.astype(np.float32)[canvas.labels]
-    phase = phase * np.sqrt(np.maximum(1 - canvas.rho**flat, 0))
-    if packed:  # where one slips under the next, a wall is seen all the same
-        wall = _walls(canvas.labels, max(1.2, radius0 * rng.uniform(0.15, 0.6)))
-        phase = phase * (1 - np.float32(rng.uniform(0.3, 1.0)) * (1 - wall))
+def fluorescence_image(
+    rng: np.random.Generator, body: Field, depth: Field, on: NDArray[np.bool_], radius: float
+) -> Field:
+    """Cytoplasm, membrane or both, and the light that is out of focus."""
+    membrane = np.exp(-((depth / np.float32(max(0.8, 0.2 * radius))) ** 2)) * on
+    share = np.float32(rng.choice([0.0, 0.0, 0.0, rng.uniform(0.2, 0.8), 1.0]))
+    image = (1 - share) * body + share * blur(membrane, 0.8)
+    return image + np.float32(rng.uniform(0.05, 0.5)) * blur(image, radius * rng.uniform(1.5, 4))
+
+
+def bright_field_image(rng: np.random.Generator, body: Field, radius: float) -> Field:
+    """Out of focus a little: outlines dark and bright, bodies as gray as the background."""
+    shape = body.shape[0], body.shape[1]
+    image = np.float32(0.5) * (blur(body, 0.8) - blur(body, radius * rng.uniform(0.5, 1.1)))
+    return image + np.float32(log_uniform(rng, 0.005, 0.05)) * fractal(rng, shape, 20, 3)
+
+
+def bodies(
+    rng: np.random.Generator, owner: NDArray[np.int32], depth: Field, other: Field, size: Field
+) -> Field:
+    """How much of a cell the light goes through (H, W), with walls from faint to clear."""
+    shape = owner.shape[0], owner.shape[1]
+    radius = float(size.max())
+    tone = np.clip(1 + rng.normal(0, log_uniform(rng, 0.02, 0.3), int(owner.max()) + 1), 0.2, 2)
+    flat = np.float32(rng.choice([2, 2, 3, 5]))  # how flat they are across
+    pressed = np.float32(1 + rng.choice([0.0, rng.uniform(0, 0.35)]))
+    rho = np.clip((1 - depth / size) / pressed, 0, 1)
+    body = np.sqrt(1 - rho**flat) * (depth > 0) * tone.astype(np.float32)[owner]
+    width = np.float32(max(1.0, radius * rng.uniform(0.1, 0.35)))
+    wall = np.exp(-(((depth - other) / (2 * width)) ** 2))
+    body = body * (1 - np.float32(rng.uniform(0, 0.7)) * wall)
     grainy = log_uniform(rng, 0.01, rng.choice([0.05, 0.3]))
-    phase = phase * (1 + np.float32(grainy) * fractal(rng, shape, radius0, 2))
-    soft = max(0.6, radius0 * rng.uniform(0.1, 0.3))
-    phase = blur(phase, soft)
-    mode = str(rng.choice(["phase", "fluorescence", "bright"], p=[0.75, 0.17, 0.08]))
+    return np.asarray(body * (1 + np.float32(grainy) * fractal(rng, shape, radius, 2)), np.float32)
+
+
+def bacteria(rng: np.random.Generator, shape: tuple[int, int], settings: SynthSettings) -> Draft:
+    """Bacteria of many habits, most of them pressed; phase contrast, fluorescence, bright field.
+
+    A colony is no group: who clicks a cell wants the cell.
+    """
+    habit = str(rng.choice(list(_HABITS), p=list(_HABITS.values())))
+    radius, axes, of, middle = layout(rng, habit, shape)
+    segments, ids = pieces(rng, axes, of, radius, middle)
+    owner, depth, other, size = paint(shape, segments, ids, radius)
+    # people draw walls half-way between cells, and leave out the corners where three meet
+    seam = np.minimum(depth, other) > -radius * rng.uniform(0.05, 0.35)
+    on = (depth > radius * rng.uniform(-0.1, 0.05)) | seam
+    labels = np.where(on, owner, 0).astype(np.int32)
+    soft = max(0.6, radius * rng.uniform(0.08, 0.3))
+    body = blur(bodies(rng, owner, depth, other, size), soft)
+    mode = str(rng.choice(["phase", "fluorescence", "bright"], p=[0.7, 0.21, 0.09]))
     if mode == "phase":
-        body = blur((canvas.labels > 0).astype(np.float32), soft)
-        image = phase_image(rng, phase, body, radius0, packed)
+        image = phase_image(rng, body, radius)
     elif mode == "fluorescence":
-        image = phase if rng.random() < 0.6 else phase + np.exp(-canvas.depth / 1.5) * on
-        image = image + np.float32(0.3) * blur(image, radius0 * 3)
+        image = fluorescence_image(rng, body, depth, depth > 0, radius)
     else:
-        image = np.float32(0.5) * (blur(phase, 0.8) - blur(phase, radius0 * 0.9))
-        image += np.float32(0.04) * fractal(rng, shape, 20, 3)
-    groups = (on & packed).astype(np.int32)
+        image = bright_field_image(rng, body, radius)
     return Draft(
         np.asarray(image, np.float32),
         labels,
         on.astype(np.uint8),
-        groups,
-        None,
-        {"radius_px": radius0, "mode": mode, "instrument": {"scan": False}},
+        params={"radius_px": radius, "mode": mode, "habit": habit, "instrument": {"scan": False}},
     )
