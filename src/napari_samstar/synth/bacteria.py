@@ -30,17 +30,18 @@ _HABITS = {
 
 def colony(rng: np.random.Generator, n: int, newborn: float, bend: float, turn: float) -> Array:
     """Cells (n, 5) that grew, in radii, out of one or a few founders; see `colonies.grow`."""
-    founders = min(n, int(rng.choice([1, 1, 1, 2, 4, 8])))
+    founders = min(n, int(rng.choice([1, 1, 2, 3, 5, 20])))
     reach = np.sqrt(n * (2.5 * newborn + 4) / np.pi)
     cells = np.zeros((n, 5))
     if founders > 1:
-        cells[:founders, :2] = rng.normal(0, rng.uniform(0.3, 0.9) * reach, (founders, 2))
+        spread = rng.uniform(0.3, 0.9) * (1.0 if founders < 10 else 1.6)
+        cells[:founders, :2] = rng.normal(0, spread * reach, (founders, 2))
     cells[:founders, 2] = rng.uniform(0, np.pi, founders)
     cells[:founders, 3] = newborn
     cells[:founders, 4] = bend
-    longest = 2 + 2 * newborn * np.exp(rng.normal(0, rng.uniform(0.05, 0.35), n))
+    longest = 2 + 2 * newborn * np.exp(rng.normal(0, rng.uniform(0.05, 0.3), n))
     turns = rng.normal(0, turn, n)
-    grow(cells, founders, longest, turns, 0.05, int(rng.integers(2, 6)))
+    grow(cells, founders, longest, turns, rng.uniform(0.025, 0.05), int(rng.integers(5, 11)))
     cells[:, 4] *= rng.choice([-1, 1]) * np.exp(rng.normal(0, 0.3, n))
     return cells
 
@@ -129,9 +130,9 @@ def apart(axes: list[Array], of: list[int]) -> list[int]:
 def pieces(
     rng: np.random.Generator, axes: list[Array], of: list[int], radius: float, middle: Array
 ) -> tuple[Array, NDArray[np.int32]]:
-    """Segments and their cells, px, as `colonies.paint` wants them; those to divide have a waist."""
+    """Segments and their cells, px, for `colonies.paint`; those about to divide have a waist."""
     spread = rng.uniform(0.01, 0.08)
-    radius_drawn = radius * rng.uniform(0.95, 1.2)  # above 1: pressed flat against each other
+    radius_drawn = radius * rng.uniform(0.97, 1.22)  # above 1: pressed flat against each other
     waists = rng.random() < 0.5
     rows, ids = [], []
     for p, i in zip(axes, of, strict=True):
@@ -148,7 +149,7 @@ def layout(
     rng: np.random.Generator, habit: str, shape: Shape
 ) -> tuple[float, list[Array], list[int], Array]:
     """Radius, px; axes in radii; the cell each is of; and where the middle of all is, px."""
-    n = int(log_uniform(rng, 40, 320))
+    n = int(log_uniform(rng, 40, 300))
     newborn = {"cocci": rng.uniform(0, 0.6), "crescents": rng.uniform(2, 5)}.get(
         habit, log_uniform(rng, 1.2, 9 if rng.random() < 0.25 else 4)
     )
@@ -167,7 +168,7 @@ def layout(
     span = np.array(shape) / radius
     middle = np.array(shape) / 2
     if dense:
-        turn = rng.uniform(0.6, 1.6) if habit == "cocci" else rng.uniform(0.02, 0.4)
+        turn = rng.uniform(0.6, 1.6) if habit == "cocci" else rng.uniform(0.02, 0.3)
         axes = list(arcs(colony(rng, n, newborn, bend, turn)))
         if rng.random() < 0.4:
             axes = bent(rng, axes, rng.uniform(0.1, 0.45))
@@ -197,8 +198,8 @@ def phase_image(rng: np.random.Generator, phase: Field, radius: float) -> Field:
     """
     shape = phase.shape[0], phase.shape[1]
     wide = radius * log_uniform(rng, 1.0, 4.0)
-    image = np.float32(rng.uniform(0.2, 1.1)) * blur(phase, wide) - phase
-    image += np.float32(rng.uniform(0, 0.4)) * blur(phase, radius * rng.uniform(0.4, 0.9))
+    image = np.float32(rng.uniform(0.2, 1.25)) * blur(phase, wide) - phase
+    image += np.float32(rng.uniform(0, 0.35)) * blur(phase, radius * rng.uniform(0.4, 0.9))
     image += np.float32(rng.uniform(0, 0.25)) * blur(phase, radius * 8)
     image += np.float32(log_uniform(rng, 0.005, 0.06)) * fractal(rng, shape, 12, 3)
     if rng.random() < 0.3:  # light that goes up and down over the field
@@ -231,7 +232,7 @@ def bodies(
     radius = float(size.max())
     tone = np.clip(1 + rng.normal(0, log_uniform(rng, 0.02, 0.3), int(owner.max()) + 1), 0.2, 2)
     flat = np.float32(rng.choice([2, 2, 3, 5]))  # how flat they are across
-    pressed = np.float32(1 + rng.choice([0.0, rng.uniform(0, 0.35)]))
+    pressed = np.float32(1 + rng.choice([0.0, rng.uniform(0, 0.3)]))
     rho = np.clip((1 - depth / size) / pressed, 0, 1)
     body = np.sqrt(1 - rho**flat) * (depth > 0) * tone.astype(np.float32)[owner]
     width = np.float32(max(1.0, radius * rng.uniform(0.1, 0.35)))
@@ -251,10 +252,10 @@ def bacteria(rng: np.random.Generator, shape: tuple[int, int], settings: SynthSe
     segments, ids = pieces(rng, axes, of, radius, middle)
     owner, depth, other, size = paint(shape, segments, ids, radius)
     # people draw walls half-way between cells, and leave out the corners where three meet
-    seam = np.minimum(depth, other) > -radius * rng.uniform(0.05, 0.35)
+    seam = np.minimum(depth, other) > -radius * rng.uniform(0.08, 0.4)
     on = (depth > radius * rng.uniform(-0.1, 0.05)) | seam
     labels = np.where(on, owner, 0).astype(np.int32)
-    soft = max(0.6, radius * rng.uniform(0.08, 0.3))
+    soft = max(0.6, radius * rng.uniform(0.1, 0.42))
     body = blur(bodies(rng, owner, depth, other, size), soft)
     mode = str(rng.choice(["phase", "fluorescence", "bright"], p=[0.7, 0.21, 0.09]))
     if mode == "phase":
@@ -263,9 +264,10 @@ def bacteria(rng: np.random.Generator, shape: tuple[int, int], settings: SynthSe
         image = fluorescence_image(rng, body, depth, depth > 0, radius)
     else:
         image = bright_field_image(rng, body, radius)
+    instrument = {"scan": False, "noise": rng.choice([0.3, 1.0])}
     return Draft(
         np.asarray(image, np.float32),
         labels,
         on.astype(np.uint8),
-        params={"radius_px": radius, "mode": mode, "habit": habit, "instrument": {"scan": False}},
+        params={"radius_px": radius, "mode": mode, "habit": habit, "instrument": instrument},
     )
