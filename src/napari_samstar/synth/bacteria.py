@@ -16,7 +16,7 @@ __all__ = ["bacteria"]
 Array = NDArray[np.float64]
 Shape = tuple[int, int]
 
-#: Chances of what is shown; the first three are dense, as most of what people count is.
+#: Chances of what is shown.
 _HABITS = {
     "colony": 0.46,
     "crescents": 0.1,
@@ -26,6 +26,7 @@ _HABITS = {
     "filaments": 0.08,
     "branching": 0.05,
 }
+_DENSE = ("colony", "crescents", "cocci")
 
 
 def colony(rng: np.random.Generator, n: int, newborn: float, bend: float, turn: float) -> Array:
@@ -128,15 +129,19 @@ def apart(axes: list[Array], of: list[int]) -> list[int]:
 
 
 def pieces(
-    rng: np.random.Generator, axes: list[Array], of: list[int], radius: float, middle: Array
+    rng: np.random.Generator,
+    axes: list[Array],
+    of: list[int],
+    radius: float,
+    swell: float,
+    middle: Array,
 ) -> tuple[Array, NDArray[np.int32]]:
     """Segments and their cells, px, for `colonies.paint`; those about to divide have a waist."""
     spread = rng.uniform(0.01, 0.08)
-    radius_drawn = radius * rng.uniform(0.97, 1.22)  # above 1: pressed flat against each other
     waists = rng.random() < 0.5
     rows, ids = [], []
     for p, i in zip(axes, of, strict=True):
-        r = np.full(len(p), radius_drawn * np.clip(1 + rng.normal(0, spread), 0.8, 1.3))
+        r = np.full(len(p), swell * radius * np.clip(1 + rng.normal(0, spread), 0.8, 1.3))
         if waists and len(p) == 5:
             r[2] *= rng.choice([1, 1, rng.uniform(0.7, 1)])
         nodes = np.column_stack([p * radius + middle, r])
@@ -149,13 +154,13 @@ def layout(
     rng: np.random.Generator, habit: str, shape: Shape
 ) -> tuple[float, list[Array], list[int], Array]:
     """Radius, px; axes in radii; the cell each is of; and where the middle of all is, px."""
-    n = int(log_uniform(rng, 40, 300))
+    n = int(log_uniform(rng, 50, 300))
     newborn = {"cocci": rng.uniform(0, 0.6), "crescents": rng.uniform(2, 5)}.get(
         habit, log_uniform(rng, 1.2, 9 if rng.random() < 0.25 else 4)
     )
     bend = rng.uniform(0.5, 1.8) if habit == "crescents" else 0.0
-    dense = habit in ("colony", "crescents", "cocci")
-    cover = rng.uniform(0.25, 1.4) if dense else log_uniform(rng, 0.04, 0.4)
+    dense = habit in _DENSE
+    cover = log_uniform(rng, 0.18, 1.4) if dense else log_uniform(rng, 0.04, 0.4)
     if habit in ("filaments", "chains"):
         newborn = log_uniform(rng, 12, 60)
         n = int(rng.integers(4, 40))
@@ -190,7 +195,7 @@ def layout(
     return radius, axes, of, middle
 
 
-def phase_image(rng: np.random.Generator, phase: Field, radius: float) -> Field:
+def phase_image(rng: np.random.Generator, phase: Field, radius: float, pressed: float) -> Field:
     """Phase contrast: dark bodies and a bright halo.
 
     The halos of all neighbors add up: inner cells of a colony are pale, the walls and corners
@@ -198,7 +203,7 @@ def phase_image(rng: np.random.Generator, phase: Field, radius: float) -> Field:
     """
     shape = phase.shape[0], phase.shape[1]
     wide = radius * log_uniform(rng, 1.0, 4.0)
-    image = np.float32(rng.uniform(0.2, 1.25)) * blur(phase, wide) - phase
+    image = np.float32(rng.uniform(0.2, 0.8) + 0.5 * pressed) * blur(phase, wide) - phase
     image += np.float32(rng.uniform(0, 0.35)) * blur(phase, radius * rng.uniform(0.4, 0.9))
     image += np.float32(rng.uniform(0, 0.25)) * blur(phase, radius * 8)
     image += np.float32(log_uniform(rng, 0.005, 0.06)) * fractal(rng, shape, 12, 3)
@@ -211,10 +216,11 @@ def fluorescence_image(
     rng: np.random.Generator, body: Field, depth: Field, on: NDArray[np.bool_], radius: float
 ) -> Field:
     """Cytoplasm, membrane or both, and the light that is out of focus."""
-    membrane = np.exp(-((depth / np.float32(max(0.8, 0.2 * radius))) ** 2)) * on
+    membrane: Field = np.exp(-((depth / np.float32(max(0.8, 0.2 * radius))) ** 2)) * on
     share = np.float32(rng.choice([0.0, 0.0, 0.0, rng.uniform(0.2, 0.8), 1.0]))
-    image = (1 - share) * body + share * blur(membrane, 0.8)
-    return image + np.float32(rng.uniform(0.05, 0.5)) * blur(image, radius * rng.uniform(1.5, 4))
+    image: Field = (1 - share) * body + share * blur(membrane, 0.8)
+    image += np.float32(rng.uniform(0.05, 0.5)) * blur(image, radius * rng.uniform(1.5, 4))
+    return image
 
 
 def bright_field_image(rng: np.random.Generator, body: Field, radius: float) -> Field:
@@ -225,15 +231,20 @@ def bright_field_image(rng: np.random.Generator, body: Field, radius: float) -> 
 
 
 def bodies(
-    rng: np.random.Generator, owner: NDArray[np.int32], depth: Field, other: Field, size: Field
+    rng: np.random.Generator,
+    owner: NDArray[np.int32],
+    depth: Field,
+    other: Field,
+    size: Field,
+    pressed: float,
 ) -> Field:
     """How much of a cell the light goes through (H, W), with walls from faint to clear."""
     shape = owner.shape[0], owner.shape[1]
     radius = float(size.max())
     tone = np.clip(1 + rng.normal(0, log_uniform(rng, 0.02, 0.3), int(owner.max()) + 1), 0.2, 2)
     flat = np.float32(rng.choice([2, 2, 3, 5]))  # how flat they are across
-    pressed = np.float32(1 + rng.choice([0.0, rng.uniform(0, 0.3)]))
-    rho = np.clip((1 - depth / size) / pressed, 0, 1)
+    flattened = np.float32(1 + 0.35 * pressed * rng.random())
+    rho = np.clip((1 - depth / size) / flattened, 0, 1)
     body = np.sqrt(1 - rho**flat) * (depth > 0) * tone.astype(np.float32)[owner]
     width = np.float32(max(1.0, radius * rng.uniform(0.1, 0.35)))
     wall = np.exp(-(((depth - other) / (2 * width)) ** 2))
@@ -249,17 +260,19 @@ def bacteria(rng: np.random.Generator, shape: tuple[int, int], settings: SynthSe
     """
     habit = str(rng.choice(list(_HABITS), p=list(_HABITS.values())))
     radius, axes, of, middle = layout(rng, habit, shape)
-    segments, ids = pieces(rng, axes, of, radius, middle)
+    # the harder they press, the flatter their walls, and the more of the light is scattered inside
+    pressed = float(rng.random()) if habit in _DENSE else 0.0
+    segments, ids = pieces(rng, axes, of, radius, 0.97 + 0.23 * pressed, middle)
     owner, depth, other, size = paint(shape, segments, ids, radius)
     # people draw walls half-way between cells, and leave out the corners where three meet
     seam = np.minimum(depth, other) > -radius * rng.uniform(0.08, 0.4)
     on = (depth > radius * rng.uniform(-0.1, 0.05)) | seam
     labels = np.where(on, owner, 0).astype(np.int32)
     soft = max(0.6, radius * rng.uniform(0.1, 0.42))
-    body = blur(bodies(rng, owner, depth, other, size), soft)
+    body = blur(bodies(rng, owner, depth, other, size, pressed), soft)
     mode = str(rng.choice(["phase", "fluorescence", "bright"], p=[0.7, 0.21, 0.09]))
     if mode == "phase":
-        image = phase_image(rng, body, radius)
+        image = phase_image(rng, body, radius, pressed)
     elif mode == "fluorescence":
         image = fluorescence_image(rng, body, depth, depth > 0, radius)
     else:
