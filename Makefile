@@ -52,7 +52,7 @@ $(STAMP):
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer with venv is needed; set PYTHON=/path/to/python."; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing into $(VENV): a few minutes, once."
-	$(BIN)/python -m pip install -qq --no-compile --editable '.[$(EXTRAS)]'
+	$(BIN)/python -m pip install -qq --editable '.[$(EXTRAS)]'
 	@.ci/match-torchvision $(BIN)/python
 	@rm -f $(VENV)/.installed-*
 	@touch $@

@@ -103,7 +103,7 @@ def test_the_random_mix_is_what_the_bundled_model_learned_from() -> None:
     assert not set(KINDS) & set(MORE_KINDS)
     # the first kinds drawn by the first seeds: a kind more in the mix would draw others
     drawn = [generate(None, (48, 48), seed).kind for seed in range(6)]
-    assert drawn == ["oxide", "carbides", "powder", "particles_tem", "nuclei", "bacteria"]
+    assert drawn == ["stack", "grains", "powder", "particles_tem", "nuclei", "bacteria"]
 
 
 def test_grains_of_the_potts_model_meet_in_threes_and_differ_in_size() -> None:

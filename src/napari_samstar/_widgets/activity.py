@@ -12,6 +12,7 @@ from napari_samstar._widgets.job_status import JobStatus
 
 __all__ = ["Activity", "hold_still"]
 
+_PATIENCE_S = 0.4  # what is over sooner needs no bar
 _EVERY_S = 1.0  # napari waits until each change is drawn, so it is told seldom
 
 
@@ -23,37 +24,51 @@ class Activity:
     """
 
     def __init__(self) -> None:
+        self._title = ""  # of the job, while there is one
         self._bar: Any = None
-        self._drawn_at = 0.0
+        self._due_at = 0.0
         #: Whether it is being drawn at this moment.
         self.drawing = False
 
-    def begin(self, title: str) -> None:
-        """Show a bar."""
-        # to nowhere: napari's progress is tqdm's, which would print to the terminal as well
-        self._bar = napari_progress(total=0, desc=title, file=io.StringIO())
-        self._drawn_at = 0.0
-        hold_still()
+    def begin(self, title: str, now: float) -> None:
+        """Show a bar soon, unless the job is over before; `now` in seconds."""
+        self._title = title
+        self._due_at = now + _PATIENCE_S
 
     def show(self, status: JobStatus, now: float) -> None:
-        """Draw how far the job is, where there is a bar and it is time; `now` in seconds."""
-        if self._bar is None or self.drawing or now < self._drawn_at + _EVERY_S:
+        """Draw how far the job is, where it has a bar and it is time; `now` in seconds."""
+        if not self._title or self.drawing or now < self._due_at:
             return
-        self._drawn_at = now
         self.drawing = True
-        progress = status.progress
         try:
-            self._bar.total = progress.total if progress.total > 1 else 0
-            self._bar.n = progress.done
-            self._bar.set_description(f"{status.title}: {progress.stage}")
-            # napari let other events in while it drew that, Stop among them
-            if self._bar is not None:
-                self._bar.events.value(value=progress.done)
+            if self._bar is None:
+                self._make()
+            else:
+                self._due_at = now + _EVERY_S
+                self._draw(status)
         finally:
             self.drawing = False
 
+    def _make(self) -> None:
+        """Make the bar, which takes napari as long as to draw it: that comes next time."""
+        # to nowhere: napari's progress is tqdm's, which would print to the terminal as well
+        self._bar = napari_progress(total=0, desc=self._title, file=io.StringIO())
+        hold_still()
+        if not self._title:  # it was over meanwhile: napari let other events in
+            self.end()
+
+    def _draw(self, status: JobStatus) -> None:
+        progress = status.progress
+        self._bar.total = progress.total if progress.total > 1 else 0
+        self._bar.n = progress.done
+        self._bar.set_description(f"{status.title}: {progress.stage}")
+        # napari let other events in while it drew that, Stop among them
+        if self._bar is not None:
+            self._bar.events.value(value=progress.done)
+
     def end(self) -> None:
         """Take the bar away."""
+        self._title = ""
         if self._bar is not None:
             self._bar.close()
             self._bar = None

@@ -16,6 +16,7 @@ from napari_samstar._widgets.images import ImageWatcher
 from napari_samstar._widgets.job import Steps
 from napari_samstar._widgets.job_runner import JobRunner
 from napari_samstar._widgets.layers import compile_colors
+from napari_samstar._widgets.memory import give_back
 from napari_samstar._widgets.outputs import Outputs
 from napari_samstar._widgets.qt import Signal
 from napari_samstar.session import ImageState, OpenImage, Session
@@ -157,6 +158,7 @@ class Context(QObject):
             self.correcting.close()
             self.session.clear()
             self._collecting.let_go()
+            give_back()
 
     def _on_activated(self, image: OpenImage | None) -> None:
         if image is not None:

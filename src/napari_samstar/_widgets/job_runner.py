@@ -190,7 +190,7 @@ class JobRunner(QObject):
         self._running = _Running(title, job, owner, done, events, JobProgress(title))
         self._jobs.append(job)
         if not quiet:
-            self._activity.begin(title)
+            self._activity.begin(title, time.perf_counter())
         job.start()
         self._timer.start()
         self.busy_changed.emit(True)

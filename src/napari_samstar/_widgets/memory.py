@@ -13,7 +13,8 @@ __all__ = ["give_back"]
 def give_back() -> None:
     """Give back what was freed, where the C library keeps it: glibc, for each thread that was.
 
-    Without this some hundred MB stay with napari after the network was at work.
+    Without this some hundred MB stay with napari after the network was at work, and a few more with
+    each workbench that was opened and closed.
     """
     trim = _trim()
     if trim is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import threading
 from collections.abc import Callable, Generator, Iterable
@@ -27,6 +28,8 @@ from napari_samstar.types import SamStarError
 __all__ = ["batches"]
 
 _PARTS = tuple(field.name for field in fields(Batch))  # in the order they are kept in a file
+_SHARED = Path("/dev/shm")
+_ROOM = 8 << 30  # bytes; batches for a large GPU take a few of these
 _AHEAD = 3  # batches in work at once, of a thread and for each process
 
 
@@ -57,7 +60,7 @@ def batches(
         return
     processes = ProcessPoolExecutor(loaders, get_context("spawn"), _alone)
     # the pipe between processes is slow, and reading it holds the training up
-    with TemporaryDirectory(prefix="samstar-batches-") as desk:
+    with TemporaryDirectory(prefix="samstar-batches-", dir=_memory()) as desk:
         try:
             make = partial(_keep, Path(desk))
             ahead = _AHEAD * loaders
@@ -70,6 +73,14 @@ def batches(
             ) from err
         finally:
             processes.shutdown(wait=True, cancel_futures=True)
+
+
+def _memory() -> Path | None:
+    """Folder that lies in memory, where there is one with room: a GPU empties desks fast."""
+    try:
+        return _SHARED if shutil.disk_usage(_SHARED).free > _ROOM else None
+    except OSError:
+        return None
 
 
 def _in_order(
