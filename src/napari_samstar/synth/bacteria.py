@@ -80,7 +80,7 @@ def bacteria(rng: np.random.Generator, shape: tuple[int, int], settings: SynthSe
     habit = str(rng.choice(list(HABITS), p=list(HABITS.values())))
     radius, axes, of, middle = layout(rng, habit, shape)
     # the harder they press, the flatter their walls, and the more of the light is scattered inside
-    pressed = float(rng.random()) if habit in DENSE else 0.0
+    pressed = float(rng.random() ** 0.6) if habit in DENSE else 0.0
     segments, ids = pieces(rng, axes, of, radius, 0.97 + 0.23 * pressed, middle)
     owner, depth, other, size = paint(shape, segments, ids, radius)
     # people draw walls half-way between cells, and leave out the corners where three meet

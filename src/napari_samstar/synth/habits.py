@@ -140,11 +140,14 @@ def pieces(
     """Segments and their cells, px, for `colonies.paint`; those about to divide have a waist."""
     spread = rng.uniform(0.01, 0.08)
     waists = rng.random() < 0.5
+    short = np.median([np.hypot(*(p[-1] - p[0])) for p in axes]) < 1.6
     rows, ids = [], []
     for p, i in zip(axes, of, strict=True):
         r = np.full(len(p), swell * radius * np.clip(1 + rng.normal(0, spread), 0.8, 1.3))
         if waists and len(p) == 5:
             r[2] *= rng.choice([1, 1, rng.uniform(0.7, 1)])
+        if short and len(p) == 5:  # two cocci about to part
+            r[2] *= 1 - 0.35 * min(1.0, np.hypot(*(p[-1] - p[0])) / 2)
         nodes = np.column_stack([p * radius + middle, r])
         rows.append(np.hstack([nodes[:-1], nodes[1:]]))
         ids += [i + 1] * (len(p) - 1)
