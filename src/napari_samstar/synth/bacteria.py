@@ -21,8 +21,8 @@ def phase_image(rng: np.random.Generator, phase: Field, radius: float, pressed: 
     between them bright, and a glow goes round the whole.
     """
     shape = phase.shape[0], phase.shape[1]
-    wide = radius * log_uniform(rng, 1.0, 4.0)
-    image = np.float32(rng.uniform(0.2, 0.8) + 0.5 * pressed) * blur(phase, wide) - phase
+    wide = radius * log_uniform(rng, 1.2, 4.0)
+    image = np.float32(rng.uniform(0.3, 0.8) + 0.55 * pressed) * blur(phase, wide) - phase
     image += np.float32(rng.uniform(0, 0.35)) * blur(phase, radius * rng.uniform(0.4, 0.9))
     image += np.float32(rng.uniform(0, 0.25)) * blur(phase, radius * 8)
     image += np.float32(log_uniform(rng, 0.005, 0.06)) * fractal(rng, shape, 12, 3)
@@ -87,7 +87,7 @@ def bacteria(rng: np.random.Generator, shape: tuple[int, int], settings: SynthSe
     seam = np.minimum(depth, other) > -radius * rng.uniform(0.08, 0.4)
     on = (depth > radius * rng.uniform(-0.1, 0.05)) | seam
     labels = np.where(on, owner, 0).astype(np.int32)
-    soft = max(0.6, radius * rng.uniform(0.1, 0.42))
+    soft = max(0.6, radius * rng.uniform(0.14, 0.44))
     body = blur(bodies(rng, owner, depth, other, size, pressed), soft)
     mode = str(rng.choice(["phase", "fluorescence", "bright"], p=[0.7, 0.21, 0.09]))
     if mode == "phase":
