@@ -15,7 +15,12 @@ from napari_samstar.pipeline.quality_scenes import TrainingScene, prior_of
 from napari_samstar.pipeline.quality_training import train_quality_steps
 from napari_samstar.proposals.evidence import NAMES, evidence
 from napari_samstar.proposals.quality import quality
-from napari_samstar.settings import DecodeSettings, Prior, TrainQualitySettings
+from napari_samstar.settings import (
+    DecodeSettings,
+    Prior,
+    RewardLayerSettings,
+    TrainQualitySettings,
+)
 from napari_samstar.synth import Scene, generate
 from napari_samstar.types import Micrograph, Proposals, SamStarError
 from tests.models import small_sam
@@ -68,9 +73,10 @@ def test_bright_objects_are_not_taken_for_dark_ones() -> None:
     bright = proposals.runs.hold(np.arange(len(proposals)), 90, 40)
     bright &= proposals.runs.areas() < 1000
     assert (quality(proposals, Prior())[bright] > 0.4).any(), "it is an object"
-    assert quality(proposals, Prior(polarity="dark"))[bright].max() < 0.1
+    least = RewardLayerSettings().threshold  # what is less is not kept
+    assert quality(proposals, Prior(polarity="dark"))[bright].max() < least
     dark = proposals.runs.hold(np.arange(len(proposals)), 40, 40)
-    assert (quality(proposals, Prior(polarity="dark"))[dark] > 0.5).any()
+    assert quality(proposals, Prior(polarity="dark"))[dark].max() > least
 
 
 def test_an_inverted_image_with_the_opposite_prior_says_the_same(
