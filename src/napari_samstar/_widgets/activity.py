@@ -35,6 +35,10 @@ class Activity:
         self._title = title
         self._due_at = now + _PATIENCE_S
 
+    def awaited(self, now: float) -> bool:
+        """Whether a job has gone on for long enough for a bar, and has none; `now` in seconds."""
+        return bool(self._title) and self._bar is None and now >= self._due_at
+
     def show(self, status: JobStatus, now: float) -> None:
         """Draw how far the job is, where it has a bar and it is time; `now` in seconds."""
         if not self._title or self.drawing or now < self._due_at:

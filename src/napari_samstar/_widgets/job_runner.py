@@ -218,7 +218,8 @@ class JobRunner(QObject):
             running.progress.newest = told
         # what was handed over is drawn before the progress is: napari draws all when told of that
         now = time.perf_counter()
-        due = running.progress.due(now)
+        # a long step tells nothing, but napari shows that it goes on
+        due = running.progress.due(now) or self._activity.awaited(now)
         running.put_off = due and not running.put_off and now - before >= _LONG
         if due and not running.put_off:
             self._tell(running)

@@ -10,7 +10,7 @@ from scipy.spatial import cKDTree
 from napari_samstar.synth import stars
 from napari_samstar.synth.noise import Field
 from napari_samstar.synth.placing import centers
-from napari_samstar.synth.shapes import _reach
+from napari_samstar.synth.shapes import outline_at
 
 __all__ = ["nested", "outlines", "press", "pushed_apart", "ring"]
 
@@ -36,7 +36,7 @@ def _press(
                 r = np.sqrt(dx * dx + dy * dy)
                 if r >= far:
                     continue
-                rho = r / _reach(table, dx, dy)
+                rho = r / outline_at(table, dx, dy)
                 if rho < nearest[y, x]:
                     second[y, x] = nearest[y, x]
                     nearest[y, x] = rho

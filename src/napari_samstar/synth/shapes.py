@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from napari_samstar.synth.scene import Window
 from napari_samstar.synth.stars import N_DIRECTIONS, Table
 
-__all__ = ["Canvas", "chain_window", "pile_up", "star_window"]
+__all__ = ["Canvas", "chain_window", "outline_at", "pile_up", "star_window"]
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _reach(table: Any, dx: float, dy: float) -> float:
+def outline_at(table: Any, dx: float, dy: float) -> float:
     """Outline radius in the direction (dx, dy)."""
     norm = abs(dx) + abs(dy)
     if norm == 0.0:
@@ -60,7 +60,7 @@ def _paint_stars(
                 for x in range(x0, x1):
                     dx, dy = x - cx, y - cy
                     r = np.sqrt(dx * dx + dy * dy)
-                    if r < far and r < _reach(table, dx, dy) + gap:
+                    if r < far and r < outline_at(table, dx, dy) + gap:
                         inside += 1
                         if labels[y, x] != 0:
                             covered += 1
@@ -74,7 +74,7 @@ def _paint_stars(
                 r = np.sqrt(dx * dx + dy * dy)
                 if r >= far:
                     continue
-                reach = _reach(table, dx, dy)
+                reach = outline_at(table, dx, dy)
                 if r < reach:
                     labels[y, x] = ids[i]
                     u[y, x] = dx / reach
@@ -161,7 +161,7 @@ def pile_up(
                 r = np.sqrt(dx * dx + dy * dy)
                 if r >= far:
                     continue
-                reach = _reach(table, dx, dy)
+                reach = outline_at(table, dx, dy)
                 if r < reach:
                     total[y, x] += strength[i] * np.sqrt(1 - (r / reach) ** power)
 
@@ -174,7 +174,7 @@ def _star_mask(
     for y in range(y0, y1):
         for x in range(x0, x1):
             dx, dy = x - cx, y - cy
-            out[y - y0, x - x0] = np.sqrt(dx * dx + dy * dy) < _reach(table, dx, dy)
+            out[y - y0, x - x0] = np.sqrt(dx * dx + dy * dy) < outline_at(table, dx, dy)
     return out
 
 
