@@ -12,7 +12,7 @@ from tests._widgets.steps import Gate, iter_of
 
 from napari_samstar._widgets import job as job_module
 from napari_samstar._widgets.job import Job
-from napari_samstar._widgets.memory import _trim, give_back
+from napari_samstar._widgets.memory import _glibc, give_back
 from napari_samstar.types import Progress
 
 
@@ -53,7 +53,7 @@ def test_a_job_stops_between_two_steps_and_closes_them_in_its_thread() -> None:
     assert gate.steps_done <= 1
 
 
-@pytest.mark.skipif(_trim() is None, reason="this C library gives memory back by itself")
+@pytest.mark.skipif(_glibc("malloc_trim") is None, reason="other C libraries give it back alone")
 def test_a_long_job_gives_its_memory_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(job_module, "_LONG_S", 0.0)
     kept: list[Any] = []

@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QObject
+from qtpy.QtCore import QObject, QTimer
 
 from napari_samstar._widgets.collecting import Collecting
 from napari_samstar._widgets.correcting import Correcting
@@ -16,7 +16,7 @@ from napari_samstar._widgets.images import ImageWatcher
 from napari_samstar._widgets.job import Steps
 from napari_samstar._widgets.job_runner import JobRunner
 from napari_samstar._widgets.layers import compile_colors
-from napari_samstar._widgets.memory import give_back
+from napari_samstar._widgets.memory import give_back, share_arenas
 from napari_samstar._widgets.outputs import Outputs
 from napari_samstar._widgets.qt import Signal
 from napari_samstar.session import ImageState, OpenImage, Session
@@ -34,6 +34,7 @@ __all__ = ["EVERYTHING", "Context", "context_of"]
 EVERYTHING = frozenset(field.name for field in fields(ImageState))
 
 _HEADLINES = 8  # results whose headline is kept
+_GONE_MS = 500  # until all of a window that was closed has been deleted
 
 # napari gives a widget its viewer and nothing more; an entry goes when its viewer goes
 _CONTEXTS: weakref.WeakKeyDictionary[Any, Context] = weakref.WeakKeyDictionary()
@@ -74,6 +75,7 @@ class Context(QObject):
         self._viewer = weakref.ref(viewer)
         self.is_closed = False
         self._headlines: dict[int, tuple[weakref.ref[RunResult], str]] = {}
+        share_arenas()
         self.session = Session()
         self._collecting = Collecting()
         self.jobs = JobRunner(self, self._collecting)
@@ -158,7 +160,8 @@ class Context(QObject):
             self.correcting.close()
             self.session.clear()
             self._collecting.let_go()
-            give_back()
+            # the pages of the window, and what its last job holds, go a moment after it
+            QTimer.singleShot(_GONE_MS, give_back)
 
     def _on_activated(self, image: OpenImage | None) -> None:
         if image is not None:
