@@ -6,12 +6,13 @@ import csv
 from contextlib import closing
 from multiprocessing import active_children
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
 from napari_samstar.adapt.batches import batches
-from napari_samstar.adapt.tiny_data import make_batch
+from napari_samstar.adapt.tiny_data import load_scene, make_batch
 from napari_samstar.adapt.tiny_losses import mask_losses, true_iou
 from napari_samstar.adapt.train_tiny import train
 from napari_samstar.sam.samstar_tiny import build_samstar_tiny
@@ -41,6 +42,22 @@ def test_data_follows_from_seed_and_step(tmp_path):
     assert torch.equal(once.images, again.images)
     assert torch.equal(once.targets, again.targets)
     assert not torch.equal(once.images, other.images)
+
+
+def test_another_mix_makes_other_scenes_beside_those_that_are_kept(tmp_path):
+    usual = load_scene(0, QUICK, tmp_path)
+    film = QUICK.model_copy(update={"weights": (("spinodal", 1.0),)})
+    mixed = load_scene(0, film, tmp_path)
+    assert not np.array_equal(usual, mixed)
+    np.testing.assert_array_equal(load_scene(0, film, None), mixed)
+    np.testing.assert_array_equal(load_scene(0, film, tmp_path), mixed)
+    np.testing.assert_array_equal(load_scene(0, QUICK, tmp_path), usual)
+
+
+@pytest.mark.parametrize("weights", [(("bakteria", 1.0),), (("bacteria", 0.0),)])
+def test_shares_that_cannot_be_meant_get_a_sentence(weights, tmp_path):
+    with pytest.raises(SamStarError, match="weights name kinds of scenes"):
+        train(QUICK.model_copy(update={"weights": weights}), tmp_path)
 
 
 def test_processes_make_the_same_batches_and_none_is_left_behind(tmp_path):

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from napari_samstar.io.preprocess import to_gray
 from napari_samstar.metrics.instances import instance_overlaps
 from napari_samstar.pipeline import propose
-from napari_samstar.pipeline.quality_scenes import TrainingScene, prior_of
+from napari_samstar.pipeline.quality_scenes import TrainingScene, prior_of, training_scene
 from napari_samstar.pipeline.quality_training import train_quality_steps
 from napari_samstar.proposals.evidence import NAMES, evidence
 from napari_samstar.proposals.quality import quality
@@ -167,3 +168,21 @@ def test_learning_goes_on_where_it_was_interrupted(tmp_path: Path) -> None:
     log = json.loads((tmp_path / "samstar-quality.json").read_text())
     assert log["second"]["masks"] >= log["first"]["masks"] > 60
     assert log["second"]["held_out_r2"] <= 1
+
+
+def test_the_last_scenes_are_plain_ellipses_that_lie_apart() -> None:
+    settings = TrainQualitySettings()
+    first = settings.even_scenes + settings.mix_scenes + settings.crowded_scenes
+    for number in range(first, first + 5):
+        scene = training_scene(number, settings)
+        count = int(scene.labels.max())
+        assert scene.kind == "plain"
+        assert count >= 2
+        assert ndimage.label(scene.labels > 0)[1] == count, "none touches another"
+        inside, outside = (scene.image[scene.labels > 0], scene.image[scene.labels == 0])
+        # to the last pixel of the outline, but for the noise
+        edge = (scene.labels > 0) & ~ndimage.binary_erosion(scene.labels > 0)
+        spread = max(inside.std(), outside.std())
+        assert abs(scene.image[edge].mean() - inside.mean()) < spread
+        assert abs(inside.mean() - outside.mean()) > 0.1
+    assert training_scene(first - 1, settings).kind != "plain"

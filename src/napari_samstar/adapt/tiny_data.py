@@ -5,6 +5,7 @@ So an interrupted training goes on with exactly the data it would have seen.
 
 from __future__ import annotations
 
+import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from napari_samstar import synth
-from napari_samstar.settings import TrainTinySettings
+from napari_samstar.settings import SynthSettings, TrainTinySettings
 
 __all__ = ["HELD_OUT", "Batch", "load_scene", "make_batch", "scene_path"]
 
@@ -85,17 +86,22 @@ def load_scene(index: int, settings: TrainTinySettings, folder: Path | None) -> 
     index : int
         Which one; equal numbers and seeds give equal scenes.
     settings : TrainTinySettings
-        Seed and size.
+        Seed, size and mix.
     folder : Path or None
         Where scenes are kept, once made; None keeps none.
     """
-    path = None if folder is None else scene_path(folder, settings.seed, index)
+    path = None
+    if folder is not None:
+        if settings.weights:  # another mix: other scenes of the same numbers
+            folder = folder / hashlib.sha256(repr(settings.weights).encode()).hexdigest()[:12]
+            folder.mkdir(exist_ok=True)
+        path = scene_path(folder, settings.seed, index)
     if path is not None and path.exists():
         kept: NDArray[np.uint16] = np.load(path, allow_pickle=False)
         return kept
     side = settings.scene_size
     seed = int(np.random.SeedSequence([settings.seed, index]).generate_state(1)[0])
-    scene = synth.generate(None, (side, side), seed)
+    scene = synth.generate(None, (side, side), seed, SynthSettings(weights=settings.weights))
     gray = np.clip(scene.image * 255.0 + 0.5, 0, 255)
     out = np.stack([gray, scene.labels, scene.groups]).astype(np.uint16)
     if path is not None:

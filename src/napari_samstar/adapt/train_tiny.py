@@ -25,6 +25,7 @@ from napari_samstar.adapt.trainee import MEASURED, Trainee, held_out, measured, 
 from napari_samstar.cache import content_key
 from napari_samstar.sam.device import choose_device
 from napari_samstar.settings import TrainTinySettings
+from napari_samstar.synth import KINDS
 from napari_samstar.types import Progress, SamStarError
 
 __all__ = ["CURVE", "export", "train"]
@@ -95,8 +96,10 @@ def train(
     ------
     SamStarError
         If the device cannot be used, the checkpoint belongs to other settings, lessons or start
-        weights, the start weights cannot be read, or the loss is no number any more.
+        weights, the start weights cannot be read, the shares of scenes name none or come with
+        lessons, or the loss is no number any more.
     """
+    _check_mix(settings, lessons)
     device = choose_device(settings.device)
     workers = settings.workers if device.type == "cpu" else 1
     settings = settings.model_copy(update={"device": str(device), "workers": workers})
@@ -304,9 +307,23 @@ def _unlike(kept: dict[str, str] | None, job: _Job) -> str | None:
     return None
 
 
+def _check_mix(settings: TrainTinySettings, lessons: str) -> None:
+    """Say at once, not in a process of the training, that shares of scenes cannot be meant."""
+    if not settings.weights:
+        return
+    if lessons:
+        raise SamStarError("weights are shares of synthetic scenes: leave them out with images.")
+    unknown = sorted({name for name, _ in settings.weights} - set(KINDS))
+    if unknown or sum(share for _, share in settings.weights) <= 0:
+        found = f"not {', '.join(unknown)}" if unknown else "and a share of one is above 0"
+        raise SamStarError(f"weights name kinds of scenes ({', '.join(KINDS)}), {found}.")
+
+
 def _stream(settings: TrainTinySettings) -> str:
     """Name what must not change when a run is resumed."""
     kept = {"seed", "scenes", "joining", "scene_size", "pixels", "prompts", "workers"}
+    if settings.weights:  # named only where given: checkpoints of before have none
+        kept.add("weights")
     return settings.model_dump_json(include=kept)
 
 

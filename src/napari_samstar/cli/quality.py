@@ -23,6 +23,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--even-scenes", type=int, metavar="N", help="scenes of all kinds in turn")
     parser.add_argument("--mix-scenes", type=int, metavar="N", help="scenes of many objects")
     parser.add_argument("--crowded-scenes", type=int, metavar="N", help="of objects that touch")
+    parser.add_argument("--plain-scenes", type=int, metavar="N", help="of sharp plain ellipses")
     parser.add_argument("--trees", type=int, metavar="N", help="regression trees")
     parser.add_argument("--seed", type=int, metavar="N", help="for the trees")
     parser.add_argument("--quiet", action="store_true", help="show no progress")
@@ -39,11 +40,12 @@ def run(args: argparse.Namespace) -> int:
     from napari_samstar.settings import TrainQualitySettings
     from napari_samstar.types import Progress
 
-    names = ("even_scenes", "mix_scenes", "crowded_scenes", "trees", "seed")
+    names = ("even_scenes", "mix_scenes", "crowded_scenes", "plain_scenes", "trees", "seed")
     given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
     settings = TrainQualitySettings(**given)
     steps = train_quality_steps(load_model("samstar-tiny"), Path(args.out), settings)
     total = settings.even_scenes + settings.mix_scenes + settings.crowded_scenes
+    total += settings.plain_scenes
     with tqdm(total=total, desc="scenes", disable=True if args.quiet else None) as bar:
 
         def show(progress: Progress) -> None:

@@ -30,13 +30,16 @@ _MIX = (
 _CROWDED = ("bacteria", "cells", "bacteria", "powder", "bacteria", "nuclei", "cells", "melt_pools")
 _MIX_SEED = 1000
 _CROWDED_SEED = 2000
-
+_PLAIN_SEED = 980_000
 
 _LIKED = 0.1  # least first opinion of masks that are learned from because they are liked
 
 
 def training_scene(number: int, settings: TrainQualitySettings) -> Scene:
-    """Scene `number`: first all kinds in turn, then those of many objects, then crowded ones."""
+    """Scene `number`: all kinds in turn, those of many objects, crowded ones, then plain ones."""
+    plain = number - settings.even_scenes - settings.mix_scenes - settings.crowded_scenes
+    if plain >= 0:
+        return _plain(np.random.default_rng(_PLAIN_SEED + plain))
     place, seed, kinds = number, number, KINDS
     for count, next_seed, next_kinds in (
         (settings.even_scenes, _MIX_SEED, _MIX),
@@ -52,6 +55,35 @@ def training_scene(number: int, settings: TrainQualitySettings) -> Scene:
     side = int(np.exp(rng.uniform(low, high)))
     width = int(min(max(side * rng.uniform(0.75, 1.35), 220), 700))
     return generate(kind, (side, width), seed=900_000 + seed)
+
+
+def _plain(rng: np.random.Generator) -> Scene:
+    """Sharp ellipses of one gray on another, apart, in white noise: what no instrument records.
+
+    Simulations and drawings look so, and what people make to see what a program does.
+    """
+    height, width = (int(side) for side in rng.integers(120, 400, 2))
+    radius = float(np.exp(rng.uniform(np.log(4.0), np.log(30.0))))
+    long = rng.uniform(1.0, rng.choice([1.05, 1.6]))
+    step = int(np.ceil(2 * radius * long * rng.uniform(1.15, 2.5))) + 2
+    yy, xx = np.mgrid[:height, :width]
+    labels = np.zeros((height, width), np.int32)
+    for y in range(step // 2, height, step):
+        for x in range(step // 2, width, step):
+            if rng.random() < 0.15:
+                continue
+            turn, size = rng.uniform(0.0, np.pi), radius * rng.uniform(0.85, 1.0)
+            along = (yy - y) * np.sin(turn) + (xx - x) * np.cos(turn)
+            across = (yy - y) * np.cos(turn) - (xx - x) * np.sin(turn)
+            inside = (along / long) ** 2 + across**2 <= size**2
+            labels[inside] = labels.max() + 1
+    low, high = 0.2, 0.2 + rng.uniform(0.15, 0.6)
+    object_, ground = (low, high) if rng.random() < 0.5 else (high, low)
+    image = np.where(labels > 0, object_, ground)
+    image = image + rng.normal(0.0, rng.uniform(0.005, 0.3) * (high - low), image.shape)
+    materials = (labels > 0).astype(np.uint8)
+    image = np.clip(image, 0.0, 1.0).astype(np.float32)
+    return Scene(image, labels, materials, None, np.zeros_like(labels), "plain", {})
 
 
 def prior_of(labels: NDArray[np.int32], gray: NDArray[np.uint8]) -> Prior:

@@ -59,6 +59,9 @@ class TrainTinySettings(Settings):
         3, ge=0, le=10_000, description="Scenes that join with each step, until all are in use."
     )
     scene_size: int = Field(512, ge=128, le=4096, description="Side of a scene, px.")
+    weights: tuple[tuple[str, Annotated[float, Field(ge=0.0)]], ...] = Field(
+        (), description="Share of each kind of scene, [[name, share], ...]; empty: the usual mix."
+    )
     pixels: int = Field(
         8 * 256 * 256, ge=64 * 64, description="Pixels of the crops of one step together."
     )
@@ -97,6 +100,7 @@ class TrainQualitySettings(Settings):
     even_scenes: int = Field(76, ge=1, le=10_000, description="Scenes of all kinds in turn.")
     mix_scenes: int = Field(60, ge=0, le=10_000, description="More scenes, of many objects each.")
     crowded_scenes: int = Field(48, ge=0, le=10_000, description="More, of objects that touch.")
+    plain_scenes: int = Field(24, ge=0, le=10_000, description="More, of sharp plain ellipses.")
     smallest_side: int = Field(240, ge=64, le=2048, description="Least height of a scene, px.")
     largest_side: int = Field(560, ge=64, le=2048, description="Largest height of a scene, px.")
     masks: int = Field(2600, ge=10, le=100_000, description="Masks drawn of each scene.")
