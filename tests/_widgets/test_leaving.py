@@ -14,7 +14,10 @@ from napari_samstar._widgets.leaving import delete_at_exit
 def test_a_page_that_is_collected_before_qt_deletes_it_is_never_called_back(qtbot: Any) -> None:
     page = QWidget()
     delete_at_exit(page)
-    assert page.receivers(page.destroyed) == 0, "it would call what is cleared already"
+    meta = page.metaObject()
+    end = meta.method(meta.indexOfSignal("destroyed(QObject*)"))
+    assert end.isValid()
+    assert not page.isSignalConnected(end), "it would call what is cleared already"
     page.deleteLater()
 
 
