@@ -74,11 +74,11 @@ def test_bright_objects_are_not_taken_for_dark_ones() -> None:
     proposals = propose(Micrograph(image.astype(np.float32)), None, DecodeSettings())
     bright = proposals.runs.hold(np.arange(len(proposals)), 90, 40)
     bright &= proposals.runs.areas() < 1000
-    assert (quality(proposals, Prior())[bright] > 0.5).any(), "it is an object"
+    assert (quality(proposals, Prior())[bright] > 0.4).any(), "it is an object"
     least = RewardLayerSettings().threshold  # what is less is not kept
     assert quality(proposals, Prior(polarity="dark"))[bright].max() < least
     dark = proposals.runs.hold(np.arange(len(proposals)), 40, 40)
-    assert (quality(proposals, Prior(polarity="dark"))[dark] > 0.5).any()
+    assert quality(proposals, Prior(polarity="dark"))[dark].max() > least
 
 
 def test_with_the_network_the_best_mask_of_a_sharp_disc_is_the_disc() -> None:
@@ -189,7 +189,7 @@ def test_learning_goes_on_where_it_was_interrupted(tmp_path: Path) -> None:
 
 
 def test_the_last_scenes_are_plain_ellipses_that_lie_apart() -> None:
-    settings = TrainQualitySettings()
+    settings = TrainQualitySettings(plain_scenes=5)
     first = settings.even_scenes + settings.mix_scenes + settings.crowded_scenes
     for number in range(first, first + 5):
         scene = training_scene(number, settings)

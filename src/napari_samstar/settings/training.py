@@ -100,7 +100,7 @@ class TrainQualitySettings(Settings):
     even_scenes: int = Field(76, ge=1, le=10_000, description="Scenes of all kinds in turn.")
     mix_scenes: int = Field(60, ge=0, le=10_000, description="More scenes, of many objects each.")
     crowded_scenes: int = Field(48, ge=0, le=10_000, description="More, of objects that touch.")
-    plain_scenes: int = Field(24, ge=0, le=10_000, description="More, of sharp plain ellipses.")
+    plain_scenes: int = Field(0, ge=0, le=10_000, description="More, of sharp plain ellipses.")
     smallest_side: int = Field(240, ge=64, le=2048, description="Least height of a scene, px.")
     largest_side: int = Field(560, ge=64, le=2048, description="Largest height of a scene, px.")
     masks: int = Field(2600, ge=10, le=100_000, description="Masks drawn of each scene.")
