@@ -61,16 +61,19 @@ def counted() -> Iterator[list[float]]:
         judge.evaluate = plain  # type: ignore[method-assign]
 
 
-def cancel(steps: Any, wait: float) -> float:
-    """Seconds from a request to stop to the front so far."""
-    stop, done = threading.Event(), threading.Event()
+def cancel(steps: Any, wait: float) -> float | None:
+    """Seconds from a request to stop to the front so far; None where the search was over before."""
+    stop, done, over = threading.Event(), threading.Event(), threading.Event()
     found: list[Any] = []
 
     def drive() -> None:
         front = None
-        while not stop.is_set():
-            event = next(steps)
+        for event in steps:
             front = getattr(event, "front", front)
+            if stop.is_set():
+                break
+        else:
+            over.set()
         steps.close()
         if front is not None:
             found.append(front())
@@ -85,7 +88,7 @@ def cancel(steps: Any, wait: float) -> float:
     seconds = time.perf_counter() - start
     thread.join()
     assert all(front.candidates for front in found)
-    return seconds
+    return None if over.is_set() else seconds
 
 
 #: What is searched: a usual and a crowded micrograph, (kind, seed).
@@ -189,7 +192,9 @@ def cancels(of: Searched, search: ss.SearchSettings) -> list[float]:
             begun = optimizing.optimize_steps(
                 of.proposals, of.micrograph, search=search, journal=journal
             )
-            stops.append(cancel(begun, wait))
+            took = cancel(begun, wait)
+            if took is not None:
+                stops.append(took)
     return stops
 
 
