@@ -190,7 +190,7 @@ def test_learning_goes_on_where_it_was_interrupted(tmp_path: Path) -> None:
 
 def test_the_last_scenes_are_plain_ellipses_that_lie_apart() -> None:
     settings = TrainQualitySettings(plain_scenes=5)
-    first = settings.even_scenes + settings.mix_scenes + settings.crowded_scenes
+    first = settings.scenes - settings.plain_scenes
     for number in range(first, first + 5):
         scene = training_scene(number, settings)
         count = int(scene.labels.max())

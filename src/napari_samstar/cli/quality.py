@@ -44,9 +44,7 @@ def run(args: argparse.Namespace) -> int:
     given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
     settings = TrainQualitySettings(**given)
     steps = train_quality_steps(load_model("samstar-tiny"), Path(args.out), settings)
-    total = settings.even_scenes + settings.mix_scenes + settings.crowded_scenes
-    total += settings.plain_scenes
-    with tqdm(total=total, desc="scenes", disable=True if args.quiet else None) as bar:
+    with tqdm(total=settings.scenes, desc="scenes", disable=True if args.quiet else None) as bar:
 
         def show(progress: Progress) -> None:
             bar.update(progress.done - bar.n)

@@ -37,7 +37,7 @@ _LIKED = 0.1  # least first opinion of masks that are learned from because they 
 
 def training_scene(number: int, settings: TrainQualitySettings) -> Scene:
     """Scene `number`: all kinds in turn, those of many objects, crowded ones, then plain ones."""
-    plain = number - settings.even_scenes - settings.mix_scenes - settings.crowded_scenes
+    plain = number - (settings.scenes - settings.plain_scenes)
     if plain >= 0:
         return _plain(np.random.default_rng(_PLAIN_SEED + plain))
     place, seed, kinds = number, number, KINDS

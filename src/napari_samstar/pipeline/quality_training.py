@@ -108,8 +108,7 @@ def train_quality_steps(
     """
     settings = settings or TrainQualitySettings()
     folder.mkdir(parents=True, exist_ok=True)
-    total = settings.even_scenes + settings.mix_scenes + settings.crowded_scenes
-    total += settings.plain_scenes
+    total = settings.scenes
     scenes = [(number, folder / f"scene-{number:04d}.npz") for number in range(total)]
     for number, path in scenes:
         if not path.exists():

@@ -109,6 +109,11 @@ class TrainQualitySettings(Settings):
     learning_rate: float = Field(0.07, gt=0.0, le=1.0, description="Weight of each tree.")
     seed: int = Field(0, ge=0, le=2**32 - 1, description="Seeds the trees.")
 
+    @property
+    def scenes(self) -> int:
+        """How many scenes there are in all."""
+        return self.even_scenes + self.mix_scenes + self.crowded_scenes + self.plain_scenes
+
 
 class TrainTextureSettings(Settings):
     """How the bundled texture encoder is trained on synthetic materials."""
