@@ -323,3 +323,18 @@ def test_vacuum_in_pieces_is_vacuum(rng: np.random.Generator) -> None:
     pieces = MaskRuns.from_dense(masks)
     found = find_background(cut_crops(image, pieces, side=40), pieces)
     assert found.tolist() == [True, True, True, False, False]
+
+
+def test_vacuum_is_vacuum_where_its_light_is_uneven_too(rng: np.random.Generator) -> None:
+    image, runs = stacked(rng, (VACUUM, 80), (SALT, 90), (GLASS, 90), noise=0.03)
+    half = np.arange(image.shape[1])[None] < image.shape[1] // 2
+    slow = ndimage.gaussian_filter(rng.standard_normal(image.shape), 5)
+    uneven = image + np.where(runs.dense(0) & ~half, 0.02 * slow / slow.std(), 0)
+    masks = [runs.dense(0) & half, runs.dense(0) & ~half, runs.dense(1), runs.dense(2)]
+    pieces = MaskRuns.from_dense(masks)
+    image = uneven.astype(np.float32)
+    found = find_background(cut_crops(image, pieces, side=40), pieces)
+    assert found.tolist() == [True, True, False, False]
+    # a dark layer that is as uneven is no vacuum where none touches it
+    alone = MaskRuns.from_dense(masks[1:])
+    assert not find_background(cut_crops(image, alone, side=40), alone).any()

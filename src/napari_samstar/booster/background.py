@@ -19,6 +19,7 @@ _SMOOTH = 0.45  # of the same, shot noise averaged out
 _NOISE = 0.55  # of the same, where nothing but white noise shows
 _WHITE = 1.25 / (2 * np.sqrt(np.pi) * 2.0)  # what that average leaves of white noise, and some
 _ALIKE = 0.3  # of masks' usual spread: vacuum differs less
+_AS_EVEN = 1.25  # times the spread of a mask that is vacuum: one that touches it is as even
 _ALONG = 0.4  # of the image's shorter side: what touches its border for less is cut off by it
 _AROUND = 0.5  # of the same, for what lies in a corner: its sides together
 _AVERAGE = 2.0  # px, width of that average
@@ -58,16 +59,33 @@ def find_background(crops: Crops, runs: MaskRuns) -> NDArray[np.bool_]:
     even = spread <= _EVEN * np.median(spread[~dark])
     usual = np.median(smooth[~dark])
     even &= (smooth <= _SMOOTH * usual) | ((smooth <= _NOISE * usual) & (smooth <= _WHITE * spread))
-    for i in np.flatnonzero(dark & even).tolist():
-        out[present[i]] = not _has_peak(crops.pixels[crops.mask == present[i]])
+    plain = np.zeros(present.size, np.bool_)
+    for i in np.flatnonzero(dark).tolist():
+        plain[i] = not _has_peak(crops.pixels[crops.mask == present[i]])
+    out[present[plain & even]] = True
     wide = _wide(runs, out, crops.side)
-    if not (out & wide).any():
+    sure = (out & wide)[present]
+    if not sure.any():
         return out & wide
     # once there is vacuum, other masks that look like it are vacuum, too
-    like = np.zeros(len(runs), np.bool_)
-    bright = max(float(mean[i]) for i, k in enumerate(present.tolist()) if out[k] and wide[k])
-    like[present] = mean <= bright + _ALIKE * np.median(spread)
-    return out & (wide | like)
+    like = mean <= mean[sure].max() + _ALIKE * np.median(spread)
+    # and those beside it whose light is too uneven to start from
+    joined = like & plain & (spread <= _AS_EVEN * spread[sure].max())
+    joined &= _touching(runs, out & wide)[present]
+    out[present[joined]] = True
+    alike = np.zeros(len(runs), np.bool_)
+    alike[present[like]] = True
+    return out & (wide | alike)
+
+
+def _touching(runs: MaskRuns, some: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which masks share a border with one of `some`, (K,)."""
+    owner = runs.paint(np.arange(len(runs)))
+    ground = np.append(False, some)[owner].astype(np.uint8)
+    around = cv2.dilate(ground, np.ones((3, 3), np.uint8)) > 0
+    out = np.zeros(len(runs) + 1, np.bool_)
+    out[np.unique(owner[around])] = True
+    return np.asarray(out[1:])
 
 
 def _wide(runs: MaskRuns, empty: NDArray[np.bool_], side: int) -> NDArray[np.bool_]:
