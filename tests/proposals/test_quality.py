@@ -91,7 +91,7 @@ def test_with_the_network_the_best_mask_of_a_sharp_disc_is_the_disc() -> None:
     proposals = propose(Micrograph(image.astype(np.float32)), load_model("samstar-tiny"), settings)
     found = quality(proposals, Prior(diameter=(10, 24), shape="round", polarity="dark"))
     for y, x in centers:
-        here = np.flatnonzero(proposals.runs.hold(np.arange(len(proposals)), x, y))
+        here = np.flatnonzero(proposals.runs.hold(np.arange(len(proposals)), y, x))
         best = here[np.argmax(found[here])]
         diameter = np.sqrt(4 / np.pi * proposals.runs.areas()[best])
         assert found[best] > 0.8
