@@ -81,6 +81,28 @@ def test_layers_become_materials(film: tuple) -> None:
     assert len(boosted.masks()) == len(boosted.material) == len(boosted)
 
 
+@pytest.mark.parametrize(
+    ("stability", "fills", "stays"), [(0.95, True, True), (0.7, True, False), (0.7, False, True)]
+)
+def test_a_wide_mask_without_a_sharp_outline_gives_way_to_texture(
+    film: tuple, stability: float, fills: bool, stays: bool
+) -> None:
+    micrograph, masks, _ = film
+    across = np.zeros_like(masks[0])
+    across[:, 40:340] = True  # all layers of the film
+    settings = BoostSettings(texture=QUICK)
+    if not fills:
+        settings = settings.model_copy(update={"fallback": None})
+    boosted = ss.boost(selected([across], [stability]), micrograph, settings)
+    assert (0 in boosted.rows) == stays
+    if not stays:
+        assert boosted.count == 3
+        assert boosted.removed == 1
+    by_no_network = selected([across], [stability])
+    by_no_network.predicted_iou[:] = np.nan
+    assert 0 in ss.boost(by_no_network, micrograph, settings).rows
+
+
 def test_a_known_number_of_materials_is_kept_to(film: tuple) -> None:
     micrograph, masks, _ = film
     told = BoostSettings(texture=QUICK, materials=MaterialSettings(count=2, background=False))

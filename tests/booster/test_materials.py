@@ -106,6 +106,12 @@ def test_a_thin_layer_of_its_own_kind_is_a_material(rng: np.random.Generator) ->
     assert found.count == 3
 
 
+def test_a_layer_half_as_wide_as_a_crop_is_a_material(rng: np.random.Generator) -> None:
+    found = boosted(*stacked(rng, (GLASS, 100), (SALT, 28), (GLASS, 100)))
+    assert found.evidence["side"] > 2 * 28
+    assert found.labels.tolist() == [1, 2, 1]
+
+
 @pytest.mark.parametrize("grouping", ["linkage", "kmeans"])
 def test_a_known_number_is_kept_to(rng: np.random.Generator, grouping: str) -> None:
     layers = ((SALT, 70), (GLASS, 80), (SALT, 90), (GLASS, 70))

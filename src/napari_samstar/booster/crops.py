@@ -24,6 +24,7 @@ __all__ = [
     "grid_crops",
     "in_gray_levels",
     "mirrored",
+    "width",
 ]
 
 _MOST_PLACES = 4096  # of a mask; more are thinned out before the farthest are chosen
@@ -157,12 +158,8 @@ def fitting_side(runs: MaskRuns, side: int, settings: CropSettings) -> int:
     fifths of `side` are left, so that the lattice shows; and half of all masked area, down to
     ``least_side``. Where even that is too large, texture has little to say, and `side` stays.
     """
-    areas, boxes = runs.areas(), runs.boxes()
-    inscribed = np.zeros(len(runs))
-    for k in np.flatnonzero(areas).tolist():
-        x0, y0, x1, y1 = boxes[k].tolist()
-        mask = np.pad(runs.window(k, (x0, y0, x1, y1)), 1).astype(np.uint8)
-        inscribed[k] = 2 * float(cv2.distanceTransform(mask, cv2.DIST_C, 3).max()) - 1
+    areas = runs.areas()
+    inscribed = np.array([width(runs, k) for k in range(len(runs))])
     wide = inscribed[inscribed >= settings.smallest_side]
     if wide.size:
         most = int(np.quantile(wide, 0.25))
@@ -171,6 +168,15 @@ def fitting_side(runs: MaskRuns, side: int, settings: CropSettings) -> int:
     half = np.searchsorted(np.cumsum(areas[order]), 0.5 * areas.sum())
     fits = int(inscribed[order[half]]) if half < len(runs) else 0
     return min(side, fits) if fits >= settings.least_side else side
+
+
+def width(runs: MaskRuns, k: int) -> float:
+    """Side of the largest square that fits into mask `k`, px; 0 where it has no pixels."""
+    if not runs.areas()[k]:
+        return 0.0
+    x0, y0, x1, y1 = runs.boxes()[k].tolist()
+    mask = np.pad(runs.window(k, (x0, y0, x1, y1)), 1).astype(np.uint8)
+    return 2 * float(cv2.distanceTransform(mask, cv2.DIST_C, 3).max()) - 1
 
 
 def cut_crops(

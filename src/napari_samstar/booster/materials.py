@@ -17,6 +17,7 @@ from napari_samstar.booster.crops import (
     cut_crops,
     fitting_side,
     in_gray_levels,
+    width,
 )
 from napari_samstar.booster.descriptors import describe_steps
 from napari_samstar.booster.light import leveled
@@ -30,6 +31,7 @@ from napari_samstar.types import Progress
 __all__ = ["Materials", "find_materials", "materials_steps"]
 
 _NONE = -1  # no crops, or vacuum
+_MORE = 1.25  # times what makes groups of masks surely different, for a small mask by itself
 _MOST_COMPARED = 32  # thin or small masks, largest first, by texture; the others by brightness
 
 
@@ -147,7 +149,7 @@ def materials_steps(
             labels[:] = _NONE
             labels[strong] = groups
             confidence[strong], margin[strong] = study.certainty(groups)
-            yield from _join_weak(full, study, groups, runs, chosen, labels, confidence, margin)
+            yield from _join_weak(full, study, groups, runs, settings, labels, confidence, margin)
             facts |= found
             if int(labels.max()) + 1 == chosen.count:
                 break
@@ -195,20 +197,22 @@ def _join_weak(
     study: Study,
     groups: NDArray[np.int64],
     runs: MaskRuns,
-    chosen: MaterialSettings,
+    settings: BoostSettings,
     labels: NDArray[np.int64],
     confidence: NDArray[np.float64],
     margin: NDArray[np.float64],
 ) -> Generator[Progress, None, None]:
     """Give thin and small masks, largest first, the group they resemble, or a new one."""
+    chosen, least = settings.materials, settings.crops.least_side
     areas, owner = runs.areas(), runs.paint(np.arange(len(runs)))
     weak = np.setdiff1d(crops.mask, study.masks)
     weak = weak[np.argsort(-areas[weak], kind="stable")]
     founded: list[NDArray[np.float64]] = []  # by masks that resemble no group
     count = int(groups.max()) + 1
-    # one small mask has no tree whose gap could decide, and lies there because it looks different:
-    # so twice the middle of where the gap may be
-    new = chosen.surely_alike + chosen.surely_different
+    # one small mask has no tree whose gap could decide, and lies there because it looks different
+    new = _MORE * chosen.surely_different
+    # cracks and seams resemble nothing either, but are thin
+    thin = max(chosen.founding * crops.side, least)
     most = chosen.count or chosen.most
     compared = weak[:_MOST_COMPARED] if count > 1 or most > 1 else weak[:0]
     for turn, k in enumerate(compared.tolist()):
@@ -219,15 +223,16 @@ def _join_weak(
             one, many = np.ones(1), np.ones(len(founded))
             fresh = study.metric.distances(vector[None], np.stack(founded), one, many)[0]
             distances = np.concatenate([distances, fresh])
-        free = count + len(founded) < most
-        # a seam or a scrap across a border resembles nothing either
-        free &= bool(areas[k] >= crops.side**2 / 2 and own.coverage().mean() >= chosen.founding)
-        if free and distances.min() > new:
+        free = count + len(founded) < most and areas[k] >= crops.side**2 / 2
+        if free and distances.min() > new and width(runs, k) >= thin:
+            # a scrap across a border is a mixture of what it borders on
             beside = labels[_neighbors(runs, owner, k, crops.side)]
             around = np.unique(beside[(beside >= 0) & (beside < count)])
             around = around if around.size else np.arange(count)
             free = study.mixture(vector, int(areas[k]), groups, around) > new
-        if free and distances.min() > new:
+        else:
+            free = False
+        if free:
             labels[k] = count + len(founded)
             confidence[k] = margin[k] = lead(np.append(distances, 1.0), distances.size)
             founded.append(vector)

@@ -103,7 +103,8 @@ def boost_steps(
 ) -> Generator[Progress, None, Boosted]:
     """Remove ambiguous masks, give each pixel to one, and find what each is made of.
 
-    Where no mask lies, regions of even texture are added, unless ``settings.fallback`` is None.
+    Where no mask lies, regions of even texture are added, unless ``settings.fallback`` is None;
+    wide masks that the network itself is not stable in give way to them.
     In an image less than 12 px high or wide no texture shows: no region is added, and all masks
     count as one material.
 
@@ -145,7 +146,7 @@ def boost_steps(
     Abebe et al., "SAM-I-Am: Semantic Boosting for Zero-shot Atomic-Scale Electron Micrograph
     Segmentation", 2024.
     """
-    from napari_samstar.booster.fallback import uncovered_regions
+    from napari_samstar.booster.fallback import region_side, uncovered_regions, untrusted
     from napari_samstar.booster.materials import materials_steps
     from napari_samstar.booster.overlaps import resolve_overlaps
     from napari_samstar.booster.removal import removal
@@ -158,16 +159,24 @@ def boost_steps(
             "belong together."
         )
     yield Progress("boosting", 0, 4, "removing ambiguous masks")
-    stays = removal(selection.runs, selection.score, settings)
-    runs, rows = _with_residuals(
-        selection.runs, stays.kept, stays.residuals, stays.residual_of, settings.crop_size**2
-    )
-    yield Progress("boosting", 1, 4, "looking where no mask lies")
     gray = to_gray(micrograph, preprocess)
+    fills = settings.fallback if min(gray.shape) >= LEAST_SIDE else None
+    trusted = np.arange(len(selection))
+    if fills is not None:
+        of_sam = np.where(np.isnan(selection.predicted_iou), np.nan, selection.stability)
+        side = region_side(gray, fills, settings.crops)
+        trusted = trusted[~untrusted(selection.runs, of_sam, side, fills)]
+    runs = selection.runs.take(trusted)
+    stays = removal(runs, selection.score[trusted], settings)
+    runs, rows = _with_residuals(
+        runs, stays.kept, stays.residuals, stays.residual_of, settings.crop_size**2
+    )
+    rows = trusted[rows]
+    yield Progress("boosting", 1, 4, "looking where no mask lies")
     covered = _painted(selection.runs)
     before = selection
-    if settings.fallback is not None and min(gray.shape) >= LEAST_SIDE:
-        regions = uncovered_regions(gray, _painted(runs), settings.fallback, settings.crops)
+    if fills is not None:
+        regions = uncovered_regions(gray, _painted(runs), fills, settings.crops)
         rows = np.concatenate([rows, len(selection) + np.arange(len(regions))])
         runs, selection = runs + regions, _extended(selection, regions)
     score, stability = selection.score[rows], selection.stability[rows]

@@ -35,7 +35,7 @@ class ExpectedQuality(Term):
     family: ClassVar[str] = "quality"
 
     missed: float = Field(
-        40.0, ge=0.01, le=100.0, description="How many spurious masks one missed object is worth."
+        20.0, ge=0.01, le=100.0, description="How many spurious masks one missed object is worth."
     )
 
     def score(self, selection: Selection, micrograph: Micrograph) -> float:

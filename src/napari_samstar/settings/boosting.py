@@ -127,10 +127,11 @@ class MaterialSettings(Settings):
         0.9, ge=0.0, le=1.0, description="Crops of masks that found materials: least coverage."
     )
     founding: float = Field(
-        0.5,
+        0.33,
         ge=0.0,
         le=1.0,
-        description="Thin or small masks may be a material of their own: least coverage.",
+        description="Thin or small masks may be a material of their own: least width, share of a "
+        "crop.",
     )
     restarts: int = Field(20, ge=1, le=1000, description="Starts of k-means.")
     resamples: int = Field(20, ge=2, le=1000, description="Bootstrap samples for the stability.")
@@ -155,6 +156,13 @@ class FallbackSettings(Settings):
     min_area: float = Field(
         0.5, ge=0.0, le=1000.0, description="Smallest region, in areas of a crop."
     )
+    trusted: float = Field(
+        0.9,
+        ge=0.0,
+        le=1.0,
+        description="Wide masks that a network is less stable in than this give way to texture.",
+    )
+    wide: float = Field(2.0, ge=0.0, le=1000.0, description="Wide masks, in areas of a crop.")
     seed: int = Field(0, ge=0, le=2**32 - 1, description="Seeds the choice of pixels.")
 
 
