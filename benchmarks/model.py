@@ -158,6 +158,7 @@ def real(predictor: SamPredictor, given: argparse.Namespace) -> tuple[str, Rows]
             continue
         image = next((path.parents[1] / "images").glob(path.stem + ".*"))
         rows = of_image(predictor, ss.load_micrograph(image), truth, given.seed, given.clicks)
+        print(f"{path.stem}: best of three {rows['best'].mean():.3f}", file=sys.stderr, flush=True)
         sets.setdefault(path.parents[1].name + ("" if instances else " (classes)"), []).append(rows)
     rows = [_row("set", name, parts) for name, parts in sets.items()]
     plain = [p for name, parts in sets.items() if "(classes)" not in name for p in parts]
@@ -187,6 +188,7 @@ def everything(model: Any, given: argparse.Namespace) -> str:
             "everything, AP50": found["ap"][0],
             "Otsu + watershed, AP50": classical["ap"][0],
         }
+        print(f"{stem}: everything {row['everything, IoU']:.3f}", file=sys.stderr, flush=True)
         sets[name] = [*done, row]
     rows: list[dict[str, object]] = []
     for name, parts in (*sets.items(), ("**all images**", [r for s in sets.values() for r in s])):
