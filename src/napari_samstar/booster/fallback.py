@@ -21,7 +21,7 @@ from napari_samstar.runs import MaskRuns, RunsBuilder
 from napari_samstar.settings import CropSettings, FallbackSettings, TextureSettings
 from napari_samstar.types import SamStarError
 
-__all__ = ["region_side", "uncovered_regions", "untrusted"]
+__all__ = ["uncovered_regions", "untrusted"]
 
 _DIMENSIONS = 32  # principal components kept
 _SHARPENED = 2  # times
@@ -71,7 +71,7 @@ def uncovered_regions(
         raise SamStarError(f"Where masks lie is said by an array (H, W), not {covered.shape}.")
     gray = in_gray_levels(checked_image(image, (covered.shape[0], covered.shape[1])))
     free = ~covered.astype(bool)
-    side = region_side(gray, settings, crops)
+    side = _side(gray, settings, crops)
     step = max(1, round(settings.step * side), int((free.sum() / settings.crops) ** 0.5))
     grid = grid_crops(gray, free, side, step, settings.coverage)
     if len(grid) == 0:
@@ -85,17 +85,13 @@ def uncovered_regions(
     return _regions(without_specks(labels, least), least)
 
 
-def region_side(gray: NDArray[np.generic], settings: FallbackSettings, crops: CropSettings) -> int:
-    """Side of the crops that regions are found with, px.
-
-    Small crops see thin layers; how much they tell together is for materials to say.
-    """
-    side = min(round(settings.share * crop_side(gray, crops)), crops.smallest_side)
-    return int(min(max(side, crops.least_side), *gray.shape))
-
-
 def untrusted(
-    runs: MaskRuns, stability: NDArray[np.float32], side: int, settings: FallbackSettings
+    image: NDArray[np.generic],
+    runs: MaskRuns,
+    predicted_iou: NDArray[np.float32],
+    stability: NDArray[np.float32],
+    settings: FallbackSettings,
+    crops: CropSettings,
 ) -> NDArray[np.bool_]:
     """Wide masks whose outline moves with the network's threshold: texture knows better, (K,).
 
@@ -104,16 +100,33 @@ def untrusted(
 
     Parameters
     ----------
+    image : (H, W) array
+        Intensities.
     runs : MaskRuns
         K masks.
+    predicted_iou : (K,) float32
+        NaN for masks that no network made, which stay.
     stability : (K,) float32
-        Stability scores; NaN for masks that no network made, which stay.
-    side : int
-        Of the crops, px, see `region_side`.
+        Stability scores.
     settings : FallbackSettings
         What is wide, and what is stable.
+    crops : CropSettings
+        Side of the crops.
     """
-    return np.asarray((stability < settings.trusted) & (runs.areas() >= settings.wide * side**2))
+    unsure = np.asarray(~np.isnan(predicted_iou) & (stability < settings.trusted))
+    if not unsure.any():
+        return unsure
+    side = _side(image, settings, crops)
+    return np.asarray(unsure & (runs.areas() >= settings.wide * side**2))
+
+
+def _side(image: NDArray[np.generic], settings: FallbackSettings, crops: CropSettings) -> int:
+    """Side of the crops that regions are found with, px.
+
+    Small crops see thin layers; how much they tell together is for materials to say.
+    """
+    side = min(round(settings.share * crop_side(image, crops)), crops.smallest_side)
+    return int(min(max(side, crops.least_side), *image.shape))
 
 
 def _usual_units(

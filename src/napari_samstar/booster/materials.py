@@ -224,14 +224,12 @@ def _join_weak(
             fresh = study.metric.distances(vector[None], np.stack(founded), one, many)[0]
             distances = np.concatenate([distances, fresh])
         free = count + len(founded) < most and areas[k] >= crops.side**2 / 2
-        if free and distances.min() > new and width(runs, k) >= thin:
-            # a scrap across a border is a mixture of what it borders on
+        free = free and distances.min() > new and width(runs, k) >= thin
+        if free:  # a scrap across a border is a mixture of what it borders on
             beside = labels[_neighbors(runs, owner, k, crops.side)]
             around = np.unique(beside[(beside >= 0) & (beside < count)])
             around = around if around.size else np.arange(count)
             free = study.mixture(vector, int(areas[k]), groups, around) > new
-        else:
-            free = False
         if free:
             labels[k] = count + len(founded)
             confidence[k] = margin[k] = lead(np.append(distances, 1.0), distances.size)

@@ -146,7 +146,7 @@ def boost_steps(
     Abebe et al., "SAM-I-Am: Semantic Boosting for Zero-shot Atomic-Scale Electron Micrograph
     Segmentation", 2024.
     """
-    from napari_samstar.booster.fallback import region_side, uncovered_regions, untrusted
+    from napari_samstar.booster.fallback import uncovered_regions, untrusted
     from napari_samstar.booster.materials import materials_steps
     from napari_samstar.booster.overlaps import resolve_overlaps
     from napari_samstar.booster.removal import removal
@@ -161,12 +161,11 @@ def boost_steps(
     yield Progress("boosting", 0, 4, "removing ambiguous masks")
     gray = to_gray(micrograph, preprocess)
     fills = settings.fallback if min(gray.shape) >= LEAST_SIDE else None
-    trusted = np.arange(len(selection))
+    runs, trusted = selection.runs, np.arange(len(selection))
     if fills is not None:
-        of_sam = np.where(np.isnan(selection.predicted_iou), np.nan, selection.stability)
-        side = region_side(gray, fills, settings.crops)
-        trusted = trusted[~untrusted(selection.runs, of_sam, side, fills)]
-    runs = selection.runs.take(trusted)
+        iou, stability = selection.predicted_iou, selection.stability
+        trusted = trusted[~untrusted(gray, runs, iou, stability, fills, settings.crops)]
+        runs = runs.take(trusted)
     stays = removal(runs, selection.score[trusted], settings)
     runs, rows = _with_residuals(
         runs, stays.kept, stays.residuals, stays.residual_of, settings.crop_size**2
