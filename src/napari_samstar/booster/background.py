@@ -15,9 +15,11 @@ __all__ = ["find_background"]
 
 _DARK = 0.25  # of the way from the darkest mask to the brightest
 _EVEN = 0.8  # of the usual spread of intensity in the other masks
-_SMOOTH = 0.45  # of the same, shot noise averaged out
-_NOISE = 0.55  # of the same, where nothing but white noise shows
-_WHITE = 1.25 / (2 * np.sqrt(np.pi) * 2.0)  # what that average leaves of white noise, and some
+_SMOOTH = 0.3  # of their usual structure
+_NOISE = 0.55  # of the same, where structure is lost in noise
+_LOST = 0.2  # of a mask's own spread: its structure is lost in noise
+_DARKER = 0.2  # of that spread: what is lost in noise must be darker than all that is not dark
+_WHITE = 1 / (2 * np.sqrt(np.pi) * 2.0)  # what the average leaves of white noise
 _ALIKE = 0.3  # of masks' usual spread: vacuum differs less
 _AS_EVEN = 1.25  # times the spread of a mask that is vacuum: one that touches it is as even
 _ALONG = 0.4  # of the image's shorter side: what touches its border for less is cut off by it
@@ -44,38 +46,40 @@ def find_background(crops: Crops, runs: MaskRuns) -> NDArray[np.bool_]:
         Never all of those that have crops: something must be there to be compared with.
     """
     out = np.zeros(len(runs), np.bool_)
-    present = np.unique(crops.mask)
-    areas = runs.areas()
+    masks, areas = np.unique(crops.mask), runs.areas()
     # scraps, dark as they may be, are no measure of what is dark
-    present = present[areas[present] >= min(crops.side**2, int(areas.max(initial=0)))]
-    if present.size < 2:
+    large = areas[masks] >= min(crops.side**2, int(areas.max(initial=0)))
+    if large.sum() < 2:
         return out
-    mean = np.array([float(np.median(crops.pixels[crops.mask == k].mean((1, 2)))) for k in present])
-    spread = np.array([_spread(crops.pixels[crops.mask == k], 0.0) for k in present])
+    means = np.array([float(np.median(crops.pixels[crops.mask == k].mean((1, 2)))) for k in masks])
+    spreads = np.array([_spread(crops.pixels[crops.mask == k], 0.0) for k in masks])
+    present, mean, spread = masks[large], means[large], spreads[large]
     smooth = np.array([_spread(crops.pixels[crops.mask == k], _AVERAGE) for k in present])
+    structure = np.sqrt(np.maximum(smooth**2 - (_WHITE * spread) ** 2, 0))
     dark = mean <= mean.min() + _DARK * (mean.max() - mean.min())
     if dark.all():
         return out
-    even = spread <= _EVEN * np.median(spread[~dark])
-    usual = np.median(smooth[~dark])
-    even &= (smooth <= _SMOOTH * usual) | ((smooth <= _NOISE * usual) & (smooth <= _WHITE * spread))
-    plain = np.zeros(present.size, np.bool_)
-    for i in np.flatnonzero(dark).tolist():
-        plain[i] = not _has_peak(crops.pixels[crops.mask == present[i]])
-    out[present[plain & even]] = True
+    usual = np.median(structure[~dark])
+    lost = (structure <= _LOST * spread) & (mean <= mean[~dark].min() - _DARKER * spread)
+    even = (spread <= _EVEN * np.median(spread[~dark])) | lost
+    even &= (structure <= _SMOOTH * usual) | ((structure <= _NOISE * usual) & lost)
+    for i in np.flatnonzero(dark & even).tolist():
+        out[present[i]] = not _has_peak(crops.pixels[crops.mask == present[i]])
     wide = _wide(runs, out, crops.side)
     sure = (out & wide)[present]
     if not sure.any():
         return out & wide
     # once there is vacuum, other masks that look like it are vacuum, too
-    like = mean <= mean[sure].max() + _ALIKE * np.median(spread)
-    # and those beside it whose light is too uneven to start from
-    joined = like & plain & (spread <= _AS_EVEN * spread[sure].max())
-    joined &= _touching(runs, out & wide)[present]
-    out[present[joined]] = True
     alike = np.zeros(len(runs), np.bool_)
-    alike[present[like]] = True
-    return out & (wide | alike)
+    alike[masks] = means <= mean[sure].max() + _ALIKE * np.median(spread)
+    out &= wide | alike
+    # and those beside it, whose light may be too uneven to start from, or what it borders on shows
+    quiet = alike.copy()
+    quiet[masks] &= spreads <= _AS_EVEN * spread[sure].max()
+    more = out.copy()
+    while (joined := quiet & ~more & _touching(runs, more)).any():
+        more |= joined
+    return out if more[masks].all() else more
 
 
 def _touching(runs: MaskRuns, some: NDArray[np.bool_]) -> NDArray[np.bool_]:
