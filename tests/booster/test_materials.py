@@ -344,3 +344,32 @@ def test_vacuum_is_vacuum_where_its_light_is_uneven_too(rng: np.random.Generator
     # a dark layer that is as uneven is no vacuum where none touches it
     alone = MaskRuns.from_dense(masks[1:])
     assert not find_background(cut_crops(image, alone, side=40), alone).any()
+
+
+def test_vacuum_whose_structure_is_lost_in_noise_is_vacuum(rng: np.random.Generator) -> None:
+    weak = replace(SALT, contrast=0.05)
+    gray = replace(VACUUM, tone=0.3)
+    image, runs = stacked(rng, (gray, 80), (weak, 80), (GLASS, 90), noise=0.15)
+    found = find_background(cut_crops(image, runs, side=60), runs)
+    assert found.tolist() == [True, False, False]
+
+
+def test_a_scrap_of_vacuum_beside_it_is_vacuum(rng: np.random.Generator) -> None:
+    image, runs = stacked(rng, (VACUUM, 70), (SALT, 80), (GLASS, 90))
+    scrap = runs.dense(0)
+    scrap[:58] = scrap[:, 90:] = False
+    masks = [runs.dense(0) & ~scrap, runs.dense(1), runs.dense(2), scrap]
+    found = boosted(image, MaskRuns.from_dense(masks))
+    assert scrap.sum() < found.evidence["side"] ** 2
+    assert found.labels[3] == found.background == 3
+
+
+def test_two_signs_of_another_material_say_more_than_the_stronger_one() -> None:
+    def apart(other: Texture) -> float:
+        same = np.random.default_rng(5)
+        return boosted(*stacked(same, (SALT, 120), (other, 120))).evidence["heights"][0]
+
+    brighter, wider = replace(SALT, tone=0.54), replace(SALT, scale=12.8)
+    both = replace(brighter, scale=12.8)
+    assert apart(both) > 1.15 * max(apart(brighter), apart(wider))
+    assert min(apart(brighter), apart(wider)) > 2 * apart(SALT)

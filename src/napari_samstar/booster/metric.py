@@ -49,8 +49,9 @@ class _Gauge:
 class Metric:
     """Distances between masks, 1 being usual for two masks of the same material.
 
-    Encoders are looked at one by one, and the one that sees the largest difference counts: a
-    difference in brightness alone would be lost among the many directions of a pattern.
+    Encoders are looked at one by one, and the mean of what they see counts: a difference in
+    brightness alone would be lost among the many directions of a pattern, and yet says less than
+    one that the pattern shows as well, for light and thickness change within a material.
 
     Parameters
     ----------
@@ -83,7 +84,7 @@ class Metric:
         n_first, n_second = np.asarray(n_first, float)[:, None], np.asarray(n_second, float)[None]
         free_first, free_second = _free(n_first), _free(n_second)
         free = free_first + free_second + _PRIOR
-        squares = np.zeros((len(first), len(second)))
+        total = np.zeros((len(first), len(second)))
         for k, gauge in enumerate(self.gauges):
             ours, theirs = (v[:, gauge.columns] @ gauge.whiten for v in (first, second))
             one = 1.0 if unrest_first is None else unrest_first[:, None, k]
@@ -92,8 +93,8 @@ class Metric:
             fewer = varied * self.usual * (1 / n_first + 1 / n_second) / 2 * gauge.chance
             spread = (1 - gauge.crop_share) + gauge.crop_share * fewer[..., None]
             gaps = ours[:, None] - theirs[None]
-            squares = np.maximum(squares, (gaps**2 / spread).mean(2) / 2)
-        return np.asarray(np.sqrt(squares))
+            total += np.sqrt((gaps**2 / spread).mean(2) / 2)
+        return np.asarray(total / len(self.gauges))
 
     def joined(self, means: Rows, worth: Rows) -> Rows:
         """Tree (K - 1, 4) of masks, as SciPy writes it: always the two nearest groups are one.

@@ -104,13 +104,13 @@ class MaterialSettings(Settings):
     )
     most: int = Field(6, ge=1, le=64, description="Most materials that the image may decide for.")
     surely_alike: float = Field(
-        1.6,
+        1.0,
         ge=0.0,
         le=100.0,
         description="Masks nearer than this are one material, null distances.",
     )
     surely_different: float = Field(
-        4.0, ge=0.0, le=100.0, description="Masks farther than this are two, null distances."
+        3.0, ge=0.0, le=100.0, description="Masks farther than this are two, null distances."
     )
     min_silhouette: float = Field(
         0.25, ge=-1.0, le=1.0, description="Groups less evident than this are one material."
