@@ -19,6 +19,7 @@ __all__ = [
     "Crops",
     "checked_image",
     "crop_side",
+    "crops_at",
     "cut_crops",
     "fitting_side",
     "grid_crops",
@@ -226,6 +227,37 @@ def cut_crops(
             owner.append(k)
             boxes.append((x0 + x, y0 + y, x0 + x + side, y0 + y + side))
     return _stacked(side, pixels, insides, owner, boxes)
+
+
+def crops_at(
+    gray: NDArray[np.float32],
+    runs: MaskRuns,
+    masks: NDArray[np.int64],
+    corners: NDArray[np.int64],
+    side: int,
+) -> Crops:
+    """One crop of each of these masks, with its upper left corner (y, x) there or nearly there.
+
+    Parameters
+    ----------
+    gray : (H, W) float32
+        Intensities.
+    runs : MaskRuns
+        Masks, `masks` (N,) among them.
+    masks, corners : (N,) and (N, 2) int
+        Which mask, and where; windows beyond the image are moved into it.
+    side : int
+        Of the crops, px.
+    """
+    pixels, insides, boxes = [], [], []
+    last = np.array(runs.shape) - side
+    for k, corner in zip(masks.tolist(), np.clip(corners, 0, last).tolist(), strict=True):
+        y, x = corner
+        inside = runs.window(k, (x, y, x + side - 1, y + side - 1))
+        pixels.append(mirrored(gray[y : y + side, x : x + side], inside))
+        insides.append(inside)
+        boxes.append((x, y, x + side, y + side))
+    return _stacked(side, pixels, insides, masks.tolist(), boxes)
 
 
 def grid_crops(

@@ -20,6 +20,7 @@ from napari_samstar.booster.crops import (
     width,
 )
 from napari_samstar.booster.descriptors import describe_steps
+from napari_samstar.booster.elements import at_home_steps, closed
 from napari_samstar.booster.light import leveled
 from napari_samstar.booster.study import Study, lead
 from napari_samstar.booster.texture import TextureEncoder, texture_encoders
@@ -31,7 +32,6 @@ from napari_samstar.types import Progress
 __all__ = ["Materials", "find_materials", "materials_steps"]
 
 _NONE = -1  # no crops, or vacuum
-_MORE = 1.25  # times what makes groups of masks surely different, for a small mask by itself
 _MOST_COMPARED = 32  # thin or small masks, largest first, by texture; the others by brightness
 
 
@@ -124,7 +124,8 @@ def materials_steps(
         return _one_material(runs, side, settings.materials)
     if settings.crops.side == 0:
         side = fitting_side(runs, side, settings.crops)
-    crops = cut_crops(image, runs, settings.crops, side)
+    whole, host = closed(runs, side)
+    crops = cut_crops(image, whole, settings.crops, side)
     chosen = settings.materials
     areas = runs.areas()
     empty = find_background(crops, runs) if chosen.background else np.zeros(len(runs), bool)
@@ -149,7 +150,10 @@ def materials_steps(
             labels[:] = _NONE
             labels[strong] = groups
             confidence[strong], margin[strong] = study.certainty(groups)
-            yield from _join_weak(full, study, groups, runs, settings, labels, confidence, margin)
+            home = yield from at_home_steps(image, whole, host, study, labels, groups, chosen)
+            yield from _join_weak(
+                full, study, groups, runs, settings, home, labels, confidence, margin
+            )
             facts |= found
             if int(labels.max()) + 1 == chosen.count:
                 break
@@ -198,19 +202,23 @@ def _join_weak(
     groups: NDArray[np.int64],
     runs: MaskRuns,
     settings: BoostSettings,
+    home: Mapping[int, tuple[int, float]],
     labels: NDArray[np.int64],
     confidence: NDArray[np.float64],
     margin: NDArray[np.float64],
 ) -> Generator[Progress, None, None]:
-    """Give thin and small masks, largest first, the group they resemble, or a new one."""
+    """Give thin and small masks, largest first, the group they resemble, or a new one.
+
+    Elements of a texture, the bright or dark spots of it, need not resemble the whole: those that
+    resemble nothing are at `home` where they lie.
+    """
     chosen, least = settings.materials, settings.crops.least_side
     areas, owner = runs.areas(), runs.paint(np.arange(len(runs)))
     weak = np.setdiff1d(crops.mask, study.masks)
     weak = weak[np.argsort(-areas[weak], kind="stable")]
     founded: list[NDArray[np.float64]] = []  # by masks that resemble no group
     count = int(groups.max()) + 1
-    # one small mask has no tree whose gap could decide, and lies there because it looks different
-    new = _MORE * chosen.surely_different
+    new = chosen.surely_different  # one small mask has no tree whose gap could decide
     # cracks and seams resemble nothing either, but are thin
     thin = max(chosen.founding * crops.side, least)
     most = chosen.count or chosen.most
@@ -234,10 +242,15 @@ def _join_weak(
             labels[k] = count + len(founded)
             confidence[k] = margin[k] = lead(np.append(distances, 1.0), distances.size)
             founded.append(vector)
-        else:
-            labels[k] = int(distances.argmin())
-            confidence[k] = margin[k] = lead(distances, int(distances.argmin()))
-    _join_by_brightness(crops, weak[len(compared) :], labels, confidence, margin)
+        else:  # as it looks itself, or as what surrounds it looks, whichever says more
+            seen = int(distances.argmin()), lead(distances, int(distances.argmin()))
+            labels[k], confidence[k] = max(home.get(k, seen), seen, key=lambda found: found[1])
+            margin[k] = confidence[k]
+    rest = weak[len(compared) :]
+    for k in np.intersect1d(rest, list(home)).tolist():
+        labels[k], confidence[k] = home[k]
+        margin[k] = confidence[k]
+    _join_by_brightness(crops, rest[labels[rest] == _NONE], labels, confidence, margin)
 
 
 def _neighbors(runs: MaskRuns, owner: NDArray[np.int32], k: int, side: int) -> NDArray[np.intp]:

@@ -110,6 +110,13 @@ class Study:
             margin[k] = shares[group] - np.delete(shares, group).max()
         return confidence, margin
 
+    def likeness(self, crops: Crops, groups: NDArray[np.int64]) -> Rows:
+        """Null distances (N, M) of single crops to the groups."""
+        parts = [encoder(crops.pixels, crops.boxes) for encoder in self._encoders]
+        centers, worth = mask_means(self._means, groups), np.bincount(groups, self.worth)
+        vectors = self._vectors.project(parts)
+        return self.metric.distances(vectors, centers, np.ones(len(crops)), worth)
+
     def compare(
         self, crops: Crops, area: int, groups: NDArray[np.int64], seed: int
     ) -> tuple[Rows, Rows]:

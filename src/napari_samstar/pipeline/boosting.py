@@ -146,6 +146,8 @@ def boost_steps(
     Abebe et al., "SAM-I-Am: Semantic Boosting for Zero-shot Atomic-Scale Electron Micrograph
     Segmentation", 2024.
     """
+    from napari_samstar.booster.crops import crop_side
+    from napari_samstar.booster.elements import ground
     from napari_samstar.booster.fallback import uncovered_regions, untrusted
     from napari_samstar.booster.materials import materials_steps
     from napari_samstar.booster.overlaps import resolve_overlaps
@@ -175,7 +177,8 @@ def boost_steps(
     covered = _painted(selection.runs)
     before = selection
     if fills is not None:
-        regions = uncovered_regions(gray, _painted(runs), fills, settings.crops)
+        lies = ground(runs, crop_side(gray, settings.crops))
+        regions = uncovered_regions(gray, lies, fills, settings.crops)
         rows = np.concatenate([rows, len(selection) + np.arange(len(regions))])
         runs, selection = runs + regions, _extended(selection, regions)
     score, stability = selection.score[rows], selection.stability[rows]

@@ -1,0 +1,140 @@
+"""Elements of a texture: masks of the columns, spots and laths that it consists of."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from napari_samstar.booster.crops import crops_at
+from napari_samstar.booster.study import Study, lead
+from napari_samstar.labels import label_runs
+from napari_samstar.runs import MaskRuns
+from napari_samstar.settings import MaterialSettings
+from napari_samstar.types import Progress
+
+__all__ = ["at_home_steps", "closed", "elements", "ground"]
+
+_NONE = -1  # no mask around it
+_MOST = 256  # elements, largest first, that are looked at
+_BATCH = 16  # crops between two steps
+
+
+def elements(runs: MaskRuns, side: int) -> NDArray[np.bool_]:
+    """Which of K masks a crop of `side` would hold, with room for as much again, (K,)."""
+    x0, y0, x1, y1 = runs.boxes().T
+    extent = np.maximum(x1 - x0, y1 - y0) + 1
+    return np.asarray((extent <= side) & (runs.areas() < side**2 / 2))
+
+
+def ground(runs: MaskRuns, side: int) -> NDArray[np.bool_]:
+    """Where masks lie that are no elements of what is around them, (H, W).
+
+    Elements that fill more than half of what other masks leave are no part of anything, and count.
+
+    Parameters
+    ----------
+    runs : MaskRuns
+        K masks.
+    side : int
+        Of the crops, px.
+    """
+    small = elements(runs, side)
+    large = runs.paint(np.flatnonzero(~small)) > 0
+    both = large | (runs.paint(np.flatnonzero(small)) > 0)
+    crowded = 2 * int((both & ~large).sum()) > large.size - int(large.sum())
+    return np.asarray(both if crowded else large)
+
+
+def closed(runs: MaskRuns, side: int) -> tuple[MaskRuns, NDArray[np.int64]]:
+    """Close the holes that elements leave in the masks around them.
+
+    A network gives columns of a lattice, spots and laths masks of their own. They are part of the
+    texture nevertheless: crops without them would not show it. Where they are more than what they
+    leave, they are no part of it.
+
+    Parameters
+    ----------
+    runs : MaskRuns
+        K masks without overlaps.
+    side : int
+        Of the crops, px.
+
+    Returns
+    -------
+    whole : MaskRuns
+        The same K masks; those that are no elements now lie under elements, too.
+    host : (K,) int64
+        The mask that lies under each element; -1 where none does, and of the others.
+    """
+    host = np.full(len(runs), _NONE, np.int64)
+    small = elements(runs, side)
+    if not small.any() or small.all():
+        return runs, host
+    large = runs.paint(np.flatnonzero(~small))
+    inner = runs.paint(np.flatnonzero(small))
+    hole = inner > 0
+    nearest = ndimage.distance_transform_edt(hole, return_distances=False, return_indices=True)
+    around, base = large[tuple(nearest)], len(runs) + 1
+    free = np.bincount(inner[hole & (around == 0)], minlength=base)
+    enclosed = 2 * free < np.bincount(inner[hole], minlength=base)  # not only touched
+    hole &= enclosed[inner]
+    filled, left = (np.bincount(part, minlength=base) for part in (around[hole], large[~hole]))
+    hole &= (filled <= left)[around]
+    large = np.where(hole, around, large)
+    pairs, sizes = np.unique(inner[hole] * np.int64(base) + large[hole], return_counts=True)
+    pairs = pairs[np.argsort(sizes, kind="stable")]  # the host of most pixels stands
+    host[pairs // base - 1] = pairs % base - 1
+    rows = np.arange(len(runs))
+    whole = label_runs(large, len(runs)) + runs
+    return whole.take(np.where(small, rows + len(runs), rows)), host
+
+
+def at_home_steps(
+    image: NDArray[np.float32],
+    whole: MaskRuns,
+    host: NDArray[np.int64],
+    study: Study,
+    labels: NDArray[np.int64],
+    groups: NDArray[np.int64],
+    settings: MaterialSettings,
+) -> Generator[Progress, None, Mapping[int, tuple[int, float]]]:
+    """Find elements around which the texture looks as it does elsewhere.
+
+    Parameters
+    ----------
+    image : (H, W) float32
+        Intensities.
+    whole, host : MaskRuns and (K,) int64
+        As from `closed`.
+    study : Study
+        Of the masks whose materials are known.
+    labels : (K,) int64
+        Material of each mask, from 0; -1 where it is not known.
+    groups : (S,) int64
+        The same, of the masks of `study`.
+    settings : MaterialSettings
+        What is surely different.
+
+    Returns
+    -------
+    mapping
+        Of each such element, by its number: the material around it, and how surely, 0 to 1.
+    """
+    inside = np.flatnonzero((host != _NONE) & (labels[host] != _NONE))
+    inside = inside[np.argsort(-whole.areas()[inside], kind="stable")][:_MOST]
+    side = study.crops.side
+    x0, y0, x1, y1 = whole.boxes().T
+    corners = np.stack([(y0 + y1 + 1 - side) // 2, (x0 + x1 + 1 - side) // 2], 1)
+    found: dict[int, tuple[int, float]] = {}
+    for start in range(0, inside.size, _BATCH):
+        yield Progress("materials", start, inside.size, "looking at elements of textures")
+        some = inside[start : start + _BATCH]
+        crops = crops_at(image, whole, host[some], corners[some], side)
+        for k, away in zip(some.tolist(), study.likeness(crops, groups), strict=True):
+            own = int(labels[host[k]])
+            if away.argmin() == own and away[own] < settings.surely_different:
+                found[k] = own, lead(away, own)
+    return found
