@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
+from napari_samstar.booster.crops import crops_at, cut_crops
 from napari_samstar.booster.elements import closed, elements, ground
+from napari_samstar.booster.light import leveled, leveled_alike
 from napari_samstar.runs import MaskRuns
 from napari_samstar.synth.textures import Texture
 from tests.booster.test_materials import SALT, boosted, stacked
@@ -92,3 +94,30 @@ def test_elements_that_are_all_there_is_cover_the_image() -> None:
     assert ground(many, 40).all()
     assert not ground(few, 40).any()
     assert ground(few, 12).sum() == 13 * 100  # too large to be elements
+
+
+def test_spots_are_at_home_in_uneven_light(rng: np.random.Generator) -> None:
+    image, layers = stacked(rng, (MIXED, 130), (SALT, 110), noise=0.02)
+    upper = layers.dense(0)
+    pieces, n = ndimage.label((ndimage.gaussian_filter(image, 1.5) > 0.58) & upper)
+    sizes = np.bincount(pieces.ravel())
+    spots = [pieces == k for k in range(1, n + 1) if 60 <= sizes[k] < 700]
+    left = upper & ~np.any(spots, axis=0)
+    light = np.linspace(0.6, 1.4, image.shape[1], dtype=np.float32)
+    found = boosted(image * light, MaskRuns.from_dense([left, layers.dense(1), *spots]))
+    assert found.count == 2
+    assert (found.labels[2:] == found.labels[0]).mean() > 0.75
+
+
+def test_further_crops_are_leveled_as_those_beside_them(rng: np.random.Generator) -> None:
+    image, runs = stacked(rng, (SALT, 120), (SALT, 120), noise=0.01)
+    image = 100 * image * np.linspace(0.8, 1.2, 256, dtype=np.float32)
+    given = cut_crops(image, runs, side=40)
+    even, _ = leveled(given, runs.shape, runs.areas())
+    again = leveled_alike(given, given, even)
+    np.testing.assert_allclose(again.pixels, even.pixels, atol=0.01)
+    corners = np.array([[40, 10], [40, 200]])
+    further = crops_at(image, runs, np.array([0, 0]), corners, 40)
+    dark, bright = further.pixels.mean((1, 2))
+    left, right = leveled_alike(further, given, even).pixels.mean((1, 2))
+    assert abs(right - left) < 0.3 * (bright - dark)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from napari_samstar.booster.crops import crops_at
+from napari_samstar.booster.crops import Crops, crops_at
 from napari_samstar.booster.study import Study, lead
 from napari_samstar.labels import label_runs
 from napari_samstar.runs import MaskRuns
@@ -96,6 +96,7 @@ def at_home_steps(
     image: NDArray[np.float32],
     whole: MaskRuns,
     host: NDArray[np.int64],
+    light: Callable[[Crops], Crops],
     study: Study,
     labels: NDArray[np.int64],
     groups: NDArray[np.int64],
@@ -109,6 +110,8 @@ def at_home_steps(
         Intensities.
     whole, host : MaskRuns and (K,) int64
         As from `closed`.
+    light : callable
+        Evens out the light of crops, as it was done for those of `study`.
     study : Study
         Of the masks whose materials are known.
     labels : (K,) int64
@@ -132,7 +135,7 @@ def at_home_steps(
     for start in range(0, inside.size, _BATCH):
         yield Progress("materials", start, inside.size, "looking at elements of textures")
         some = inside[start : start + _BATCH]
-        crops = crops_at(image, whole, host[some], corners[some], side)
+        crops = light(crops_at(image, whole, host[some], corners[some], side))
         for k, away in zip(some.tolist(), study.likeness(crops, groups), strict=True):
             own = int(labels[host[k]])
             if away.argmin() == own and away[own] < settings.surely_different:

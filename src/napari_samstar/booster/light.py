@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
+from scipy.spatial import distance
 from threadpoolctl import threadpool_limits
 
 from napari_samstar.booster.crops import Crops
 
-__all__ = ["Trend", "leveled", "shared_trend"]
+__all__ = ["Trend", "leveled", "leveled_alike", "shared_trend"]
 
 _LENGTHS = (0.3, 0.6, 1.2)  # over which light changes, of the image's longer side
 _STRENGTHS = (0.0, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)  # of its variance over that of a crop
@@ -80,6 +81,26 @@ def leveled(crops: Crops, shape: tuple[int, int], areas: NDArray[np.int64]) -> t
     pixels = flat * np.exp(-strength.values)[:, None, None] + (means - light.values)[:, None, None]
     even = Crops(pixels.astype(np.float32), crops.inside, crops.mask, crops.boxes)
     return even, np.array([light.doubt, strength.doubt])
+
+
+def leveled_alike(crops: Crops, given: Crops, even: Crops) -> Crops:
+    """Level further crops as the nearest of those that were `given` to `leveled`, and are `even`.
+
+    Parameters
+    ----------
+    crops : Crops
+        P crops.
+    given, even : Crops
+        N crops, before and after; N at least 1.
+    """
+    nearest = distance.cdist(crops.centers(), given.centers()).argmin(1)
+    before, after = (part.pixels[nearest].astype(np.float64) for part in (given, even))
+    gain = (after.std((1, 2)) + 1e-6) / (before.std((1, 2)) + 1e-6)
+    shift = after.mean((1, 2)) - before.mean((1, 2))
+    means = crops.pixels.mean((1, 2), dtype=np.float64)
+    flat = crops.pixels - means[:, None, None]
+    pixels = flat * gain[:, None, None] + (means + shift)[:, None, None]
+    return Crops(pixels.astype(np.float32), crops.inside, crops.mask, crops.boxes)
 
 
 def shared_trend(values: Rows, places: Rows, owner: NDArray[np.intp], worth: Rows) -> Trend:

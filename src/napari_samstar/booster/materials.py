@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from napari_samstar.booster.crops import (
 )
 from napari_samstar.booster.descriptors import describe_steps
 from napari_samstar.booster.elements import at_home_steps, closed
-from napari_samstar.booster.light import leveled
+from napari_samstar.booster.light import leveled, leveled_alike
 from napari_samstar.booster.study import Study, lead
 from napari_samstar.booster.texture import TextureEncoder, texture_encoders
 from napari_samstar.runs import MaskRuns
@@ -129,10 +130,11 @@ def materials_steps(
     chosen = settings.materials
     areas = runs.areas()
     empty = find_background(crops, runs) if chosen.background else np.zeros(len(runs), bool)
-    full = crops.take(~empty[crops.mask])
+    given = full = crops.take(~empty[crops.mask])
     doubt = np.zeros(2)
     if chosen.level_light:
-        full, doubt = leveled(full, runs.shape, areas)
+        full, doubt = leveled(given, runs.shape, areas)
+    light = partial(leveled_alike, given=given, even=full)
     labels = np.full(len(runs), _NONE, np.int64)
     confidence, margin = np.zeros(len(runs)), np.zeros(len(runs))
     facts: dict[str, Any] = {"side": side, "asked": chosen.count}
@@ -150,7 +152,9 @@ def materials_steps(
             labels[:] = _NONE
             labels[strong] = groups
             confidence[strong], margin[strong] = study.certainty(groups)
-            home = yield from at_home_steps(image, whole, host, study, labels, groups, chosen)
+            home = yield from at_home_steps(
+                image, whole, host, light, study, labels, groups, chosen
+            )
             yield from _join_weak(
                 full, study, groups, runs, settings, home, labels, confidence, margin
             )
