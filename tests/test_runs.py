@@ -67,6 +67,13 @@ def test_later_masks_are_painted_on_top() -> None:
     assert runs.paint(np.array([0, 1]))[1, 1] == 2
 
 
+def test_rows_are_indices_and_not_booleans() -> None:
+    both = MaskRuns.from_dense(np.eye(2, dtype=bool)[:, None])
+    assert len(both.take([])) == 0
+    with pytest.raises(TypeError, match="flatnonzero"):
+        both.take(np.array([True, False]))
+
+
 def test_joining_keeps_order_and_refuses_other_frames() -> None:
     one = MaskRuns.from_dense([np.eye(3, dtype=bool)])
     two = MaskRuns.from_dense([~np.eye(3, dtype=bool)])

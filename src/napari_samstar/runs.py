@@ -270,7 +270,11 @@ class MaskRuns:
         return self.counts[self.offsets[index] : self.offsets[index + 1]]
 
     def take(self, rows: NDArray[np.intp] | Sequence[int]) -> MaskRuns:
-        """Masks at `rows` (indices), in that order."""
+        """Masks at `rows` (indices), in that order; a mask of rows is none."""
+        if np.asarray(rows).dtype == np.bool_:
+            raise TypeError(
+                "Rows are taken by their indices: np.flatnonzero makes them of booleans."
+            )
         counts, offsets = _gather(self.counts, self.offsets, np.asarray(rows, np.int64))
         return MaskRuns(counts, offsets, self.shape)
 

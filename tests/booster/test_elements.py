@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from scipy import ndimage
 
 from napari_samstar.booster.crops import crops_at, cut_crops
@@ -19,15 +20,22 @@ from tests.booster.test_materials import SALT, boosted, stacked
 MIXED = Texture("granular", 0.5, 0.16, 9.0)
 
 
-@pytest.mark.parametrize("other", [SALT, Texture("laths", 0.6, 0.1, 6.0)])
-def test_spots_of_a_texture_are_of_its_material(rng: np.random.Generator, other: Texture) -> None:
-    image, layers = stacked(rng, (MIXED, 130), (other, 110))
+def spotted(
+    rng: np.random.Generator, other: Texture, noise: float = 0.04
+) -> tuple[NDArray[np.float32], MaskRuns]:
+    """A mixture over another texture: masks of what is left of both, and of its bright spots."""
+    image, layers = stacked(rng, (MIXED, 130), (other, 110), noise=noise)
     upper = layers.dense(0)
     pieces, n = ndimage.label((ndimage.gaussian_filter(image, 1.5) > 0.58) & upper)
     sizes = np.bincount(pieces.ravel())
     spots = [pieces == k for k in range(1, n + 1) if 60 <= sizes[k] < 700]
     left = upper & ~np.any(spots, axis=0)
-    found = boosted(image, MaskRuns.from_dense([left, layers.dense(1), *spots]))
+    return image, MaskRuns.from_dense([left, layers.dense(1), *spots])
+
+
+@pytest.mark.parametrize("other", [SALT, Texture("laths", 0.6, 0.1, 6.0)])
+def test_spots_of_a_texture_are_of_its_material(rng: np.random.Generator, other: Texture) -> None:
+    found = boosted(*spotted(rng, other))
     assert found.count == 2
     assert found.labels[0] != found.labels[1]
     assert (found.labels[2:] == found.labels[0]).mean() > 0.75
@@ -97,14 +105,8 @@ def test_elements_that_are_all_there_is_cover_the_image() -> None:
 
 
 def test_spots_are_at_home_in_uneven_light(rng: np.random.Generator) -> None:
-    image, layers = stacked(rng, (MIXED, 130), (SALT, 110), noise=0.02)
-    upper = layers.dense(0)
-    pieces, n = ndimage.label((ndimage.gaussian_filter(image, 1.5) > 0.58) & upper)
-    sizes = np.bincount(pieces.ravel())
-    spots = [pieces == k for k in range(1, n + 1) if 60 <= sizes[k] < 700]
-    left = upper & ~np.any(spots, axis=0)
-    light = np.linspace(0.6, 1.4, image.shape[1], dtype=np.float32)
-    found = boosted(image * light, MaskRuns.from_dense([left, layers.dense(1), *spots]))
+    image, runs = spotted(rng, SALT, noise=0.02)
+    found = boosted(image * np.linspace(0.6, 1.4, image.shape[1], dtype=np.float32), runs)
     assert found.count == 2
     assert (found.labels[2:] == found.labels[0]).mean() > 0.75
 

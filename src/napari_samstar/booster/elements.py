@@ -15,7 +15,7 @@ from napari_samstar.runs import MaskRuns
 from napari_samstar.settings import MaterialSettings
 from napari_samstar.types import Progress
 
-__all__ = ["at_home_steps", "closed", "elements", "ground"]
+__all__ = ["at_home", "closed", "elements", "ground", "surroundings_steps"]
 
 _NONE = -1  # no mask around it
 _MOST = 256  # elements, largest first, that are looked at
@@ -92,17 +92,14 @@ def closed(runs: MaskRuns, side: int) -> tuple[MaskRuns, NDArray[np.int64]]:
     return whole.take(np.where(small, rows + len(runs), rows)), host
 
 
-def at_home_steps(
+def surroundings_steps(
     image: NDArray[np.float32],
     whole: MaskRuns,
     host: NDArray[np.int64],
     light: Callable[[Crops], Crops],
     study: Study,
-    labels: NDArray[np.int64],
-    groups: NDArray[np.int64],
-    settings: MaterialSettings,
-) -> Generator[Progress, None, Mapping[int, tuple[int, float]]]:
-    """Find elements around which the texture looks as it does elsewhere.
+) -> Generator[Progress, None, tuple[NDArray[np.int64], NDArray[np.float64]]]:
+    """Embed a crop of what lies around each element, the largest ones first.
 
     Parameters
     ----------
@@ -113,11 +110,50 @@ def at_home_steps(
     light : callable
         Evens out the light of crops, as it was done for those of `study`.
     study : Study
+        Of the masks that may found materials; elements in others are left out.
+
+    Returns
+    -------
+    inside : (E,) int64
+        Which masks they are.
+    vectors : (E, D) float64
+        One row each.
+    """
+    inside = np.flatnonzero(np.isin(host, study.masks))
+    inside = inside[np.argsort(-whole.areas()[inside], kind="stable")][:_MOST]
+    side = study.crops.side
+    x0, y0, x1, y1 = whole.boxes()[inside].T
+    corners = np.stack([(y0 + y1 + 1 - side) // 2, (x0 + x1 + 1 - side) // 2], 1)
+    found = []
+    for start in range(0, inside.size, _BATCH):
+        yield Progress("materials", start, inside.size, "looking at elements of textures")
+        some = slice(start, start + _BATCH)
+        found.append(
+            study.embed(light(crops_at(image, whole, host[inside[some]], corners[some], side)))
+        )
+    return inside, np.concatenate(found) if found else np.zeros((0, 0))
+
+
+def at_home(
+    inside: NDArray[np.int64],
+    vectors: NDArray[np.float64],
+    own: NDArray[np.int64],
+    study: Study,
+    groups: NDArray[np.int64],
+    settings: MaterialSettings,
+) -> Mapping[int, tuple[int, float]]:
+    """Find elements around which the texture looks as it does elsewhere.
+
+    Parameters
+    ----------
+    inside, vectors : (E,) int64 and (E, D) float64
+        As from `surroundings_steps`.
+    own : (E,) int64
+        Material of the mask around each, from 0.
+    study : Study
         Of the masks whose materials are known.
-    labels : (K,) int64
-        Material of each mask, from 0; -1 where it is not known.
     groups : (S,) int64
-        The same, of the masks of `study`.
+        Those materials.
     settings : MaterialSettings
         What is surely different.
 
@@ -126,18 +162,13 @@ def at_home_steps(
     mapping
         Of each such element, by its number: the material around it, and how surely, 0 to 1.
     """
-    inside = np.flatnonzero((host != _NONE) & (labels[host] != _NONE))
-    inside = inside[np.argsort(-whole.areas()[inside], kind="stable")][:_MOST]
-    side = study.crops.side
-    x0, y0, x1, y1 = whole.boxes().T
-    corners = np.stack([(y0 + y1 + 1 - side) // 2, (x0 + x1 + 1 - side) // 2], 1)
-    found: dict[int, tuple[int, float]] = {}
-    for start in range(0, inside.size, _BATCH):
-        yield Progress("materials", start, inside.size, "looking at elements of textures")
-        some = inside[start : start + _BATCH]
-        crops = light(crops_at(image, whole, host[some], corners[some], side))
-        for k, away in zip(some.tolist(), study.likeness(crops, groups), strict=True):
-            own = int(labels[host[k]])
-            if away.argmin() == own and away[own] < settings.surely_different:
-                found[k] = own, lead(away, own)
-    return found
+    if inside.size == 0:
+        return {}
+    away = study.likeness(vectors, groups)
+    near = (away.argmin(1) == own) & (away.min(1) < settings.surely_different)
+    return {
+        k: (group, lead(distances, group))
+        for k, group, distances in zip(
+            inside[near].tolist(), own[near].tolist(), away[near], strict=True
+        )
+    }

@@ -21,7 +21,7 @@ from napari_samstar.booster.crops import (
     width,
 )
 from napari_samstar.booster.descriptors import describe_steps
-from napari_samstar.booster.elements import at_home_steps, closed
+from napari_samstar.booster.elements import at_home, closed, surroundings_steps
 from napari_samstar.booster.light import leveled, leveled_alike
 from napari_samstar.booster.study import Study, lead
 from napari_samstar.booster.texture import TextureEncoder, texture_encoders
@@ -146,15 +146,14 @@ def materials_steps(
             known, encoders, texture.dimensions, texture.rotation, chosen.seed, doubt
         )
         study = Study(known, encoders, vectors, areas[strong], settings)
+        inside, around = yield from surroundings_steps(image, whole, host, light, study)
         # of a known number, small masks may be the ones that large ones are not
         for spare in (True, False) if chosen.count and chosen.grouping == "linkage" else (False,):
             groups, found = study.grouped(spare)
             labels[:] = _NONE
             labels[strong] = groups
             confidence[strong], margin[strong] = study.certainty(groups)
-            home = yield from at_home_steps(
-                image, whole, host, light, study, labels, groups, chosen
-            )
+            home = at_home(inside, around, labels[host[inside]], study, groups, chosen)
             yield from _join_weak(
                 full, study, groups, runs, settings, home, labels, confidence, margin
             )

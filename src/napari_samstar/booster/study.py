@@ -110,12 +110,15 @@ class Study:
             margin[k] = shares[group] - np.delete(shares, group).max()
         return confidence, margin
 
-    def likeness(self, crops: Crops, groups: NDArray[np.int64]) -> Rows:
-        """Null distances (N, M) of single crops to the groups."""
+    def embed(self, crops: Crops) -> Rows:
+        """Vectors (N, D) of further crops, beside those of the study."""
         parts = [encoder(crops.pixels, crops.boxes) for encoder in self._encoders]
+        return self._vectors.project(parts)
+
+    def likeness(self, vectors: Rows, groups: NDArray[np.int64]) -> Rows:
+        """Null distances (N, M) of single crops to the groups."""
         centers, worth = mask_means(self._means, groups), np.bincount(groups, self.worth)
-        vectors = self._vectors.project(parts)
-        return self.metric.distances(vectors, centers, np.ones(len(crops)), worth)
+        return self.metric.distances(vectors, centers, np.ones(len(vectors)), worth)
 
     def compare(
         self, crops: Crops, area: int, groups: NDArray[np.int64], seed: int
