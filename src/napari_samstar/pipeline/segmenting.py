@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from napari_samstar.cache import Store
 from napari_samstar.measurements.table import measure, with_agreement
 from napari_samstar.pipeline.agreeing import Agreement, agreement
-from napari_samstar.pipeline.boosting import boost_or_keep_steps, check_encoders, with_count
+from napari_samstar.pipeline.boosting import boost_or_keep_steps, with_count
 from napari_samstar.pipeline.driving import run
+from napari_samstar.pipeline.encoders import check_encoders
 from napari_samstar.pipeline.optimizing import (
     Event,
     SelectionFront,

@@ -50,7 +50,7 @@ def sort(state: ImageState, tools: Tools) -> _Changes:
         yield Progress("reading", 0, 1)
         import_engine()
         from napari_samstar.booster.materials import materials_steps
-        from napari_samstar.pipeline.boosting import encoders_for
+        from napari_samstar.pipeline.encoders import encoders_for
 
         gray, runs, ids, settings, pixel_nm = _inputs(state, labels)
         texture, sam = settings.texture, None
@@ -80,7 +80,7 @@ def sort_like(state: ImageState) -> _Changes:
         import_engine()
         from napari_samstar.booster.crops import crop_side, cut_crops, fitting_side
         from napari_samstar.booster.supervised import classify_masks, few_shot
-        from napari_samstar.pipeline.boosting import encoders_for
+        from napari_samstar.pipeline.encoders import encoders_for
 
         gray, runs, ids, settings, pixel_nm = _inputs(state, labels)
         if "sam" in settings.texture.encoders:
