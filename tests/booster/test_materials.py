@@ -354,6 +354,20 @@ def test_vacuum_whose_structure_is_lost_in_noise_is_vacuum(rng: np.random.Genera
     assert found.tolist() == [True, False, False]
 
 
+def test_black_vacuum_is_vacuum_however_strong_the_noise(rng: np.random.Generator) -> None:
+    glass = Texture("amorphous", 0.62, 0.03, 5.0)  # of whose own structure little is left
+    black = Texture("amorphous", 0.3, 0.02, 6.0)
+    image, runs = stacked(rng, (black, 80), (glass, 120), (glass, 80), noise=0.14)
+    assert find_background(cut_crops(image, runs), runs).tolist() == [True, False, False]
+
+
+def test_a_matrix_hardly_darker_than_what_lies_in_it_is_no_vacuum(rng: np.random.Generator) -> None:
+    matrix = Texture("amorphous", 0.47, 0.02, 4.0)
+    salt = replace(SALT, tone=0.52)
+    image, runs = stacked(rng, (matrix, 120), (salt, 60), (GLASS, 80), noise=0.1)
+    assert not find_background(cut_crops(image, runs), runs).any()
+
+
 def test_a_scrap_of_vacuum_beside_it_is_vacuum(rng: np.random.Generator) -> None:
     image, runs = stacked(rng, (VACUUM, 70), (SALT, 80), (GLASS, 90))
     scrap = runs.dense(0)

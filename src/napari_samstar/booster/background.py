@@ -18,7 +18,8 @@ _EVEN = 0.8  # of the usual spread of intensity in the other masks
 _SMOOTH = 0.3  # of their usual structure
 _NOISE = 0.55  # of the same, where structure is lost in noise
 _LOST = 0.2  # of a mask's own spread: its structure is lost in noise
-_DARKER = 0.2  # of that spread: what is lost in noise must be darker than all that is not dark
+_DARKER = 0.7  # of that spread: vacuum is darker by this than all that is not dark
+_BLACK = 1.5  # of that spread: so dark that what the noise leaves of its structure does not count
 _WHITE = 1 / (2 * np.sqrt(np.pi) * 2.0)  # what the average leaves of white noise
 _ALIKE = 0.3  # of masks' usual spread: vacuum differs less
 _AS_EVEN = 1.25  # times the spread of a mask that is vacuum: one that touches it is as even
@@ -60,10 +61,12 @@ def find_background(crops: Crops, runs: MaskRuns) -> NDArray[np.bool_]:
     if dark.all():
         return out
     usual = np.median(structure[~dark])
-    lost = (structure <= _LOST * spread) & (mean <= mean[~dark].min() - _DARKER * spread)
+    darker = (mean[~dark].min() - mean) / np.maximum(spread, 1e-6)
+    lost = structure <= _LOST * spread
     even = (spread <= _EVEN * np.median(spread[~dark])) | lost
-    even &= (structure <= _SMOOTH * usual) | ((structure <= _NOISE * usual) & lost)
-    for i in np.flatnonzero(dark & even).tolist():
+    noise = np.where(darker >= _BLACK, 1.0, _NOISE)
+    even &= (structure <= _SMOOTH * usual) | ((structure <= noise * usual) & lost)
+    for i in np.flatnonzero(dark & even & (darker >= _DARKER)).tolist():
         out[present[i]] = not _has_peak(crops.pixels[crops.mask == present[i]])
     wide = _wide(runs, out, crops.side)
     sure = (out & wide)[present]
