@@ -22,7 +22,12 @@ from napari_samstar.pipeline import (
 from napari_samstar.pipeline.boosting import pixel_nm
 from napari_samstar.results import write_result
 from napari_samstar.runs import MaskRuns
-from napari_samstar.settings import BoostSettings, MaterialSettings, TextureSettings
+from napari_samstar.settings import (
+    BoostSettings,
+    FallbackSettings,
+    MaterialSettings,
+    TextureSettings,
+)
 from napari_samstar.synth.films import films
 from tests.models import small_sam
 
@@ -82,17 +87,21 @@ def test_layers_become_materials(film: tuple) -> None:
 
 
 @pytest.mark.parametrize(
-    ("stability", "fills", "stays"), [(0.95, True, True), (0.7, True, False), (0.7, False, True)]
+    ("stability", "fills", "stays"),
+    [
+        (0.95, FallbackSettings(apart=None), True),
+        (0.7, FallbackSettings(apart=None), False),
+        (0.95, FallbackSettings(), False),
+        (0.7, None, True),
+    ],
 )
-def test_a_wide_mask_without_a_sharp_outline_gives_way_to_texture(
-    film: tuple, stability: float, fills: bool, stays: bool
+def test_a_wide_mask_that_is_not_sharp_or_lies_across_borders_gives_way_to_texture(
+    film: tuple, stability: float, fills: FallbackSettings | None, stays: bool
 ) -> None:
     micrograph, masks, _ = film
     across = np.zeros_like(masks[0])
     across[:, 40:340] = True  # all layers of the film
-    settings = BoostSettings(texture=QUICK)
-    if not fills:
-        settings = settings.model_copy(update={"fallback": None})
+    settings = BoostSettings(texture=QUICK, fallback=fills)
     boosted = ss.boost(selected([across], [stability]), micrograph, settings)
     assert (0 in boosted.rows) == stays
     if not stays:
@@ -161,8 +170,8 @@ def test_what_no_mask_covers_is_split_by_texture(film: tuple) -> None:
 def test_boosting_is_told_of_and_stops(film: tuple) -> None:
     micrograph, masks, _ = film
     steps = boost_steps(selected(masks), micrograph, BoostSettings(texture=QUICK))
-    stages = [next(steps).stage for _ in range(7)]
-    assert stages[:4] == ["boosting"] * 4
+    stages = [next(steps).stage for _ in range(8)]
+    assert stages[:5] == ["boosting", "borders", *["boosting"] * 3]
     assert stages[-1] == "materials"
     steps.close()
 

@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 import napari_samstar.booster.light as module
 from napari_samstar.booster.background import find_background
 from napari_samstar.booster.crops import cut_crops
-from napari_samstar.booster.grouping import choose_count, cut_tree, silhouette
+from napari_samstar.booster.grouping import choose_count, cut_tree, rejoined, silhouette
 from napari_samstar.booster.light import leveled, shared_trend
 from napari_samstar.booster.materials import Materials, find_materials
 from napari_samstar.booster.physics import IntensityEncoder, PhysicsEncoder
@@ -291,6 +291,17 @@ def test_chance_distances_are_one_group() -> None:
     assert (
         choose_count(linkage(squareform(distances, checks=False), "average"), 2.0, 5.0, 6)[0] == 1
     )
+
+
+def test_groups_alike_to_the_network_are_one() -> None:
+    """The nearest join first, and by their common mean: 0 and 1 are one, and then far from 2."""
+    groups = np.array([0, 1, 2, 2, 3])
+    vectors = np.array([[0.0], [0.2], [0.45], [0.45], [np.nan]])
+    worth = np.ones(5)
+    assert rejoined(groups, vectors, worth, 0.3).tolist() == [0, 0, 1, 1, 2]
+    assert rejoined(groups, vectors, worth, 0.1).tolist() == [0, 1, 2, 2, 3]
+    assert rejoined(groups, vectors, worth, 1.0).tolist() == [0, 0, 0, 0, 1]
+    assert rejoined(groups[4:], vectors[4:], worth[4:], 1.0).tolist() == [0]
 
 
 def test_silhouette_counts_each_mask_once() -> None:

@@ -14,10 +14,7 @@ from napari_samstar.settings import TrainTextureSettings
 from napari_samstar.synth.noise import blur, log_uniform, smooth, white
 from napari_samstar.synth.textures import Texture, draw, paint, vary
 
-__all__ = ["HELD_OUT", "TextureBatch", "make_texture_batch"]
-
-#: Steps from this number on are never trained on.
-HELD_OUT = 10_000_000
+__all__ = ["TextureBatch", "make_texture_batch"]
 
 
 @dataclass(frozen=True)

@@ -11,22 +11,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from napari_samstar.booster.blocks import Residual, with_weights
+
 __all__ = ["BundledEncoder", "TextureNet", "bundled_path"]
 
 _WIDTHS = (32, 64, 128)
-
-
-class _Residual(nn.Module):
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.first = nn.Conv2d(width, width, 3, padding=1, bias=False)
-        self.norm = nn.BatchNorm2d(width)
-        self.second = nn.Conv2d(width, width, 3, padding=1, bias=False)
-        self.out = nn.BatchNorm2d(width)
-
-    def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = self.second(functional.relu(self.norm(self.first(x))))
-        return functional.relu(x + self.out(y))
 
 
 def _down(wide: int, width: int, side: int) -> nn.Sequential:
@@ -47,8 +36,8 @@ class TextureNet(nn.Module):
         super().__init__()
         first, second, third = _WIDTHS
         self.stem = nn.Sequential(_down(1, first, 5), nn.Conv2d(first, first, 3, padding=1))
-        self.middle = nn.Sequential(_down(first, second, 3), _Residual(second))
-        self.top = nn.Sequential(_down(second, third, 3), _Residual(third))
+        self.middle = nn.Sequential(_down(first, second, 3), Residual(second))
+        self.top = nn.Sequential(_down(second, third, 3), Residual(third))
         self.head = nn.Linear(2 * sum(_WIDTHS), self.dimension)
 
     def forward(self, crops: Tensor) -> Tensor:
@@ -74,11 +63,7 @@ def bundled_path() -> Path:
 
 @cache
 def _load(path: Path) -> TextureNet:
-    from safetensors.torch import load_file
-
-    net = TextureNet()
-    net.load_state_dict({name: value.float() for name, value in load_file(path).items()})
-    return net.eval()
+    return with_weights(TextureNet(), path)
 
 
 class BundledEncoder:

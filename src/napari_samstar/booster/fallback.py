@@ -16,6 +16,7 @@ from napari_samstar.booster.crops import checked_image, crop_side, grid_crops, i
 from napari_samstar.booster.field import texture_field
 from napari_samstar.booster.mosaic import sharpened, tiles, without_slivers
 from napari_samstar.booster.overlaps import without_specks
+from napari_samstar.booster.parts import across, cut
 from napari_samstar.booster.texture import TextureEncoder, texture_encoders
 from napari_samstar.runs import MaskRuns, RunsBuilder
 from napari_samstar.settings import CropSettings, FallbackSettings, TextureSettings
@@ -26,6 +27,7 @@ __all__ = ["uncovered_regions", "untrusted"]
 _DIMENSIONS = 32  # principal components kept
 _SHARPENED = 2  # times
 _SLIVER = 0.5  # of the side: regions nowhere as wide are seams
+_WORTH_IT = 0.85  # of the side: what is cut off has to be as wide, so that its texture shows
 
 
 def uncovered_regions(
@@ -34,11 +36,13 @@ def uncovered_regions(
     settings: FallbackSettings | None = None,
     crops: CropSettings | None = None,
     encoders: Sequence[TextureEncoder] | None = None,
+    parts: NDArray[np.int32] | None = None,
 ) -> MaskRuns:
     """Segment what no mask covers by texture, on a dense grid of crops.
 
     Borders are first where texture changes most from crop to crop, then where single pixels'
-    surroundings do. Regions of one texture may lie apart: what is one material is not asked here.
+    surroundings do, and along those of `parts`. Regions of one texture may lie apart: what is one
+    material is not asked here.
 
     Parameters
     ----------
@@ -52,6 +56,9 @@ def uncovered_regions(
         Side of the crops.
     encoders : sequence of TextureEncoder, optional
         Intensity and physics, which are quick, if not given.
+    parts : (H, W) int32, optional
+        Parts that are surely of two materials, see `parts.parts_steps`; no region lies across the
+        border of two that are both wide enough to be told apart.
 
     Returns
     -------
@@ -80,8 +87,10 @@ def uncovered_regions(
     labels = tiles(texture_field(grid, vectors), free, side, settings.alike)
     for _ in range(_SHARPENED):  # cleaner regions say better what belongs to them
         labels = sharpened(gray, labels, side)
-    labels = without_slivers(labels, _SLIVER * side)
     least = max(1, round(settings.min_area * side * side))
+    if parts is not None:
+        labels = cut(labels, parts, _WORTH_IT * side, least)
+    labels = without_slivers(labels, _SLIVER * side)
     return _regions(without_specks(labels, least), least)
 
 
@@ -92,11 +101,13 @@ def untrusted(
     stability: NDArray[np.float32],
     settings: FallbackSettings,
     crops: CropSettings,
+    parts: NDArray[np.int32] | None = None,
 ) -> NDArray[np.bool_]:
-    """Wide masks whose outline moves with the network's threshold: texture knows better, (K,).
+    """Wide masks that are not to be trusted: texture knows better, (K,).
 
-    A network that knows no textures lays such masks across the borders of materials, and leaves
-    thin layers without any.
+    Those whose outline moves with the network's threshold, and those that lie across a border of
+    `parts`. A network that knows no textures lays such masks across the borders of materials, and
+    leaves thin layers without any.
 
     Parameters
     ----------
@@ -112,12 +123,21 @@ def untrusted(
         What is wide, and what is stable.
     crops : CropSettings
         Side of the crops.
+    parts : (H, W) int32, optional
+        As for `uncovered_regions`.
     """
-    unsure = np.asarray(~np.isnan(predicted_iou) & (stability < settings.trusted))
-    if not unsure.any():
-        return unsure
+    made = ~np.isnan(predicted_iou)
+    if not made.any():
+        return np.zeros(len(runs), np.bool_)
     side = _side(image, settings, crops)
-    return np.asarray(unsure & (runs.areas() >= settings.wide * side**2))
+    wide = np.flatnonzero(made & (runs.areas() >= settings.wide * side**2))
+    out = np.zeros(len(runs), np.bool_)
+    out[wide] = stability[wide] < settings.trusted
+    if parts is not None:
+        rest = wide[~out[wide]]
+        least = settings.min_area * side**2
+        out[rest] = across(runs.take(rest), parts, _WORTH_IT * side, least)
+    return out
 
 
 def _side(image: NDArray[np.generic], settings: FallbackSettings, crops: CropSettings) -> int:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.cluster.hierarchy import fcluster
 
-__all__ = ["choose_count", "cut_tree", "silhouette", "stability"]
+__all__ = ["choose_count", "cut_tree", "rejoined", "silhouette", "stability"]
 
 Rows = NDArray[np.float64]
 
@@ -37,6 +37,49 @@ def choose_count(links: Rows, near: float, far: float, most: int) -> tuple[int, 
     best = int(order[0]) + 1
     second = int(order[1]) + 1 if gaps.size > 1 and gaps[order[1]] > 0 else best
     return best, second
+
+
+def rejoined(
+    groups: NDArray[np.int64], vectors: Rows, worth: Rows, least: float
+) -> NDArray[np.int64]:
+    """Join groups whose mean vectors are nearer than `least`, the nearest first.
+
+    Parameters
+    ----------
+    groups : (K,) int
+        Group of each mask, from 0.
+    vectors : (K, D) float64
+        Of the masks; those with NaN say nothing.
+    worth : (K,) float64
+        How much each counts.
+    least : float
+        Least distance of two groups that stay.
+
+    Returns
+    -------
+    (K,) int
+        From 0, in the order of the groups.
+    """
+    groups, known = groups.copy(), np.isfinite(vectors).all(1)
+    while True:
+        names = np.unique(groups[known])
+        means = (
+            np.stack(
+                [
+                    np.average(vectors[m], 0, worth[m])
+                    for m in (known & (groups == n) for n in names)
+                ]
+            )
+            if names.size
+            else np.zeros((0, vectors.shape[1]))
+        )
+        apart = np.sqrt(((means[:, None] - means[None]) ** 2).sum(2)) + np.diag(
+            np.full(names.size, np.inf)
+        )
+        if names.size < 2 or apart.min() >= least:
+            return np.unique(groups, return_inverse=True)[1].astype(np.int64)
+        i, j = sorted(np.unravel_index(int(apart.argmin()), apart.shape))
+        groups[groups == names[j]] = names[i]
 
 
 def silhouette(distances: Rows, groups: NDArray[np.int64], mine: NDArray[np.intp]) -> float:

@@ -23,6 +23,8 @@ from napari_samstar.booster.crops import (
 from napari_samstar.booster.descriptors import describe_steps
 from napari_samstar.booster.elements import at_home, closed, surroundings_steps
 from napari_samstar.booster.light import leveled, leveled_alike
+from napari_samstar.booster.mosaicnet import vectors_steps
+from napari_samstar.booster.parts import mask_vectors
 from napari_samstar.booster.study import Study, lead
 from napari_samstar.booster.texture import TextureEncoder, texture_encoders
 from napari_samstar.runs import MaskRuns
@@ -113,8 +115,12 @@ def materials_steps(
     settings: BoostSettings | None = None,
     encoders: Sequence[TextureEncoder] | None = None,
     pixel_nm: float | None = None,
+    vectors: NDArray[np.float32] | None = None,
 ) -> Generator[Progress, None, Materials]:
-    """Find the material of every mask, a few crops a step; see `find_materials`."""
+    """Find the material of every mask, a few crops a step; see `find_materials`.
+
+    `vectors` (h, w, D) are those of `mosaicnet.vectors_steps`, where they are at hand.
+    """
     settings = settings or BoostSettings()
     if encoders is None:
         encoders = texture_encoders(settings.texture)
@@ -141,11 +147,17 @@ def materials_steps(
     strong = _evident(full, areas, chosen)
     if strong.size:
         known = full.take(np.isin(full.mask, strong))
-        texture = settings.texture
-        vectors = yield from describe_steps(
+        texture, sight = settings.texture, None
+        # to the network a turned lattice is the same
+        if chosen.count is None and chosen.told_apart is not None and texture.rotation != "keep":
+            if vectors is None:
+                vectors = yield from vectors_steps(image)
+            sight = mask_vectors(vectors, runs)
+        described = yield from describe_steps(
             known, encoders, texture.dimensions, texture.rotation, chosen.seed, doubt
         )
-        study = Study(known, encoders, vectors, areas[strong], settings)
+        seen = None if sight is None else sight[strong]
+        study = Study(known, encoders, described, areas[strong], settings, seen)
         inside, around = yield from surroundings_steps(image, whole, host, light, study)
         # of a known number, small masks may be the ones that large ones are not
         for spare in (True, False) if chosen.count and chosen.grouping == "linkage" else (False,):
@@ -155,7 +167,7 @@ def materials_steps(
             confidence[strong], margin[strong] = study.certainty(groups)
             home = at_home(inside, around, labels[host[inside]], study, groups, chosen)
             yield from _join_weak(
-                full, study, groups, runs, settings, home, labels, confidence, margin
+                full, study, groups, runs, settings, home, labels, confidence, margin, sight
             )
             facts |= found
             if int(labels.max()) + 1 == chosen.count:
@@ -209,17 +221,20 @@ def _join_weak(
     labels: NDArray[np.int64],
     confidence: NDArray[np.float64],
     margin: NDArray[np.float64],
+    sight: NDArray[np.float64] | None,
 ) -> Generator[Progress, None, None]:
     """Give thin and small masks, largest first, the group they resemble, or a new one.
 
     Elements of a texture, the bright or dark spots of it, need not resemble the whole: those that
-    resemble nothing are at `home` where they lie.
+    resemble nothing are at `home` where they lie. None is a material of its own that is like a
+    mask with one in `sight`.
     """
     chosen, least = settings.materials, settings.crops.least_side
     areas, owner = runs.areas(), runs.paint(np.arange(len(runs)))
     weak = np.setdiff1d(crops.mask, study.masks)
     weak = weak[np.argsort(-areas[weak], kind="stable")]
     founded: list[NDArray[np.float64]] = []  # by masks that resemble no group
+    founders = study.masks.tolist()
     count = int(groups.max()) + 1
     new = chosen.surely_different  # one small mask has no tree whose gap could decide
     # cracks and seams resemble nothing either, but are thin
@@ -236,6 +251,7 @@ def _join_weak(
             distances = np.concatenate([distances, fresh])
         free = count + len(founded) < most and areas[k] >= crops.side**2 / 2
         free = free and distances.min() > new and width(runs, k) >= thin
+        free = free and not _seen_alike(sight, k, founders, chosen)
         if free:  # a scrap across a border is a mixture of what it borders on
             beside = labels[_neighbors(runs, owner, k, crops.side)]
             around = np.unique(beside[(beside >= 0) & (beside < count)])
@@ -245,6 +261,7 @@ def _join_weak(
             labels[k] = count + len(founded)
             confidence[k] = margin[k] = lead(np.append(distances, 1.0), distances.size)
             founded.append(vector)
+            founders.append(k)
         else:  # as it looks itself, or as what surrounds it looks, whichever says more
             seen = int(distances.argmin()), lead(distances, int(distances.argmin()))
             labels[k], confidence[k] = max(home.get(k, seen), seen, key=lambda found: found[1])
@@ -254,6 +271,16 @@ def _join_weak(
         labels[k], confidence[k] = home[k]
         margin[k] = confidence[k]
     _join_by_brightness(crops, rest[labels[rest] == _NONE], labels, confidence, margin)
+
+
+def _seen_alike(
+    sight: NDArray[np.float64] | None, k: int, others: list[int], chosen: MaterialSettings
+) -> bool:
+    """Whether one of the others is as good as mask `k` to the network for borders."""
+    if sight is None or chosen.told_apart is None:
+        return False
+    # of masks of hardly a cell it knows nothing: NaN is less than nothing
+    return bool((np.linalg.norm(sight[others] - sight[k], axis=1) < chosen.told_apart).any())
 
 
 def _neighbors(runs: MaskRuns, owner: NDArray[np.int32], k: int, side: int) -> NDArray[np.intp]:

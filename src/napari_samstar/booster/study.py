@@ -11,7 +11,13 @@ from scipy import optimize
 
 from napari_samstar.booster.crops import Crops, mirrored
 from napari_samstar.booster.descriptors import Rows, Vectors, mask_means
-from napari_samstar.booster.grouping import choose_count, cut_tree, silhouette, stability
+from napari_samstar.booster.grouping import (
+    choose_count,
+    cut_tree,
+    rejoined,
+    silhouette,
+    stability,
+)
 from napari_samstar.booster.metric import fit_metric
 from napari_samstar.booster.texture import TextureEncoder
 from napari_samstar.settings import BoostSettings
@@ -37,6 +43,8 @@ class Study:
         Of those masks, px.
     settings : BoostSettings
         Number of materials, seed.
+    sight : (K, D) float64, optional
+        What the network for borders makes of those masks, see `parts.mask_vectors`.
     """
 
     def __init__(
@@ -46,8 +54,10 @@ class Study:
         vectors: Vectors,
         areas: NDArray[np.int64],
         settings: BoostSettings,
+        sight: Rows | None = None,
     ) -> None:
         self.crops = crops
+        self._sight = sight
         self._encoders = encoders
         self._settings = settings.materials
         self.masks, self.owner = np.unique(crops.mask, return_inverse=True)
@@ -80,6 +90,8 @@ class Study:
         groups = cut_tree(links, count)
         if chosen.grouping == "kmeans":
             groups = self._kmeans(count)
+        if self._sight is not None and chosen.count is None and chosen.told_apart is not None:
+            groups = rejoined(groups, self._sight, self.worth, chosen.told_apart)
         facts = {
             "heights": np.round(np.sort(links[:, 2])[::-1], 3).tolist(),
             "silhouette": round(evident, 3),

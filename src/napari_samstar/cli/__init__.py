@@ -18,6 +18,7 @@ from napari_samstar.cli.distil import add_parser as add_distil
 from napari_samstar.cli.errors import FAILED, STOPPED, explain
 from napari_samstar.cli.evaluate import add_parser as add_evaluate
 from napari_samstar.cli.models import add_parser as add_models
+from napari_samstar.cli.mosaic import add_parser as add_mosaic
 from napari_samstar.cli.quality import add_parser as add_quality
 from napari_samstar.cli.rewards import add_parser as add_rewards
 from napari_samstar.cli.roi import add_parser as add_roi
@@ -56,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
         add_synth,
         add_train,
         add_texture,
+        add_mosaic,
         add_quality,
         add_distil,
         add_demo,

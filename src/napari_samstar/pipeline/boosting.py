@@ -101,7 +101,8 @@ def boost_steps(
     """Remove ambiguous masks, give each pixel to one, and find what each is made of.
 
     Where no mask lies, regions of even texture are added, unless ``settings.fallback`` is None;
-    wide masks that the network itself is not stable in give way to them.
+    wide masks that the network itself is not stable in, or that lie across a border of materials
+    which the network for borders is sure of, give way to them.
     In an image less than 12 px high or wide no texture shows: no region is added, and all masks
     count as one material.
 
@@ -147,7 +148,9 @@ def boost_steps(
     from napari_samstar.booster.elements import ground
     from napari_samstar.booster.fallback import uncovered_regions, untrusted
     from napari_samstar.booster.materials import materials_steps
+    from napari_samstar.booster.mosaicnet import vectors_steps
     from napari_samstar.booster.overlaps import resolve_overlaps
+    from napari_samstar.booster.parts import parts_of
     from napari_samstar.booster.removal import removal
 
     settings = settings or BoostSettings()
@@ -161,9 +164,13 @@ def boost_steps(
     gray = to_gray(micrograph, preprocess)
     fills = settings.fallback if min(gray.shape) >= LEAST_SIDE else None
     runs, trusted = selection.runs, np.arange(len(selection))
+    vectors = parts = None
     if fills is not None:
+        if fills.apart is not None:
+            vectors = yield from vectors_steps(gray)
+            parts = parts_of(vectors, selection.shape, fills.apart)
         iou, stability = selection.predicted_iou, selection.stability
-        trusted = trusted[~untrusted(gray, runs, iou, stability, fills, settings.crops)]
+        trusted = trusted[~untrusted(gray, runs, iou, stability, fills, settings.crops, parts)]
         runs = runs.take(trusted)
     stays = removal(runs, selection.score[trusted], settings)
     runs, rows = _with_residuals(
@@ -175,14 +182,16 @@ def boost_steps(
     before = selection
     if fills is not None:
         lies = ground(runs, crop_side(gray, settings.crops))
-        regions = uncovered_regions(gray, lies, fills, settings.crops)
+        regions = uncovered_regions(gray, lies, fills, settings.crops, parts=parts)
         rows = np.concatenate([rows, len(selection) + np.arange(len(regions))])
         runs, selection = runs + regions, _extended(selection, regions)
     score, stability = selection.score[rows], selection.stability[rows]
     yield Progress("boosting", 2, 4, "taking overlaps apart")
     apart = resolve_overlaps(runs, predicted_iou=score, stability=stability, settings=settings)
     yield Progress("boosting", 3, 4, "finding materials")
-    found = yield from materials_steps(gray, apart.runs, settings, encoders, pixel_nm(micrograph))
+    found = yield from materials_steps(
+        gray, apart.runs, settings, encoders, pixel_nm(micrograph), vectors
+    )
     asked = settings.materials.count
     if asked is not None and 0 < found.count < asked:
         sentence = (
@@ -244,6 +253,8 @@ def boost_or_keep_steps(
         Why it failed; the last `Progress` says it, too.
     """
     try:
+        if "sam" in settings.texture.encoders:  # takes a while where nothing was proposed before
+            yield Progress("encoding", 0, 1, "looking at the image")
         encoders = encoders_for(settings.texture, micrograph, view or preprocess, sam, store)
         return (
             yield from boost_steps(

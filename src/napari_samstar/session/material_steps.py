@@ -56,6 +56,7 @@ def sort(state: ImageState, tools: Tools) -> _Changes:
         texture, sam = settings.texture, None
         if "sam" in texture.encoders:
             sam = yield from tools.model_steps(state.model, state.device)
+            yield Progress("encoding", 0, 1, "looking at the image")
         view = state.settings.view or state.settings.preprocess
         encoders = encoders_for(texture, state.source.micrograph, view, sam, tools.store)
         found = yield from materials_steps(gray, runs, settings, encoders, pixel_nm)

@@ -25,7 +25,9 @@ from napari_samstar.settings.running import PaceSettings, RunSettings, SearchSet
 from napari_samstar.settings.selecting import AmgSettings, RewardLayerSettings, SelectSettings
 from napari_samstar.settings.training import (
     CrystalTraining,
+    FitSettings,
     SynthSettings,
+    TrainMosaicSettings,
     TrainQualitySettings,
     TrainTextureSettings,
     TrainTinySettings,
@@ -38,6 +40,7 @@ __all__ = [
     "CrystalTraining",
     "DecodeSettings",
     "FallbackSettings",
+    "FitSettings",
     "Fraction",
     "MaterialSettings",
     "PaceSettings",
@@ -53,6 +56,7 @@ __all__ = [
     "SourceName",
     "SynthSettings",
     "TextureSettings",
+    "TrainMosaicSettings",
     "TrainQualitySettings",
     "TrainTextureSettings",
     "TrainTinySettings",

@@ -112,6 +112,13 @@ class MaterialSettings(Settings):
     surely_different: float = Field(
         3.0, ge=0.0, le=100.0, description="Masks farther than this are two, null distances."
     )
+    told_apart: float | None = Field(
+        0.3,
+        ge=0.0,
+        le=100.0,
+        description="What the network for borders sees nearer than this is one material, where the "
+        "number is not known; at 1 it is as likely to be two; none asks no network.",
+    )
     min_silhouette: float = Field(
         0.25, ge=-1.0, le=1.0, description="Groups less evident than this are one material."
     )
@@ -163,6 +170,13 @@ class FallbackSettings(Settings):
         description="Wide masks that a network is less stable in than this give way to texture.",
     )
     wide: float = Field(2.0, ge=0.0, le=1000.0, description="Wide masks, in areas of a crop.")
+    apart: float | None = Field(
+        0.8,
+        ge=0.0,
+        le=100.0,
+        description="Regions and wide masks end where the network for borders sees two materials "
+        "farther apart than this; at 1 it is as likely that they are one; none asks no network.",
+    )
     seed: int = Field(0, ge=0, le=2**32 - 1, description="Seeds the choice of pixels.")
 
 

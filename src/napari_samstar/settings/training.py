@@ -10,7 +10,9 @@ from napari_samstar.settings.base import Fraction, Settings
 
 __all__ = [
     "CrystalTraining",
+    "FitSettings",
     "SynthSettings",
+    "TrainMosaicSettings",
     "TrainQualitySettings",
     "TrainTextureSettings",
     "TrainTinySettings",
@@ -115,21 +117,42 @@ class TrainQualitySettings(Settings):
         return self.even_scenes + self.mix_scenes + self.crowded_scenes + self.plain_scenes
 
 
-class TrainTextureSettings(Settings):
-    """How the bundled texture encoder is trained on synthetic materials."""
+class FitSettings(Settings):
+    """How a small network is fitted to synthetic data."""
 
     steps: int = Field(1200, ge=1, le=10_000_000, description="Steps of the optimizer.")
-    seed: int = Field(0, ge=0, description="Seeds weights, materials and crops.")
+    seed: int = Field(0, ge=0, description="Seeds weights and data.")
+    learning_rate: float = Field(3e-3, gt=0.0, le=1.0, description="After warm-up.")
+    weight_decay: float = Field(0.02, ge=0.0, le=1.0, description="Of AdamW.")
+    evaluate_every: int = Field(
+        50, ge=1, description="Steps between held-out measurements and checkpoints."
+    )
+
+
+class TrainTextureSettings(FitSettings):
+    """How the bundled texture encoder is trained on synthetic materials."""
+
     images: int = Field(4, ge=1, le=256, description="Synthetic images in one step.")
     materials: int = Field(8, ge=2, le=64, description="Materials of each image.")
     crops: int = Field(3, ge=2, le=64, description="Crops of each material.")
     smallest_side: int = Field(40, ge=16, le=512, description="Smallest side of a crop, px.")
     largest_side: int = Field(72, ge=16, le=512, description="Largest side of a crop, px.")
     temperature: float = Field(0.1, gt=0.0, le=10.0, description="Divides the cosines.")
-    learning_rate: float = Field(3e-3, gt=0.0, le=1.0, description="After warm-up.")
-    weight_decay: float = Field(0.02, ge=0.0, le=1.0, description="Of AdamW.")
+
+
+class TrainMosaicSettings(FitSettings):
+    """How the network for borders of materials is trained on synthetic images."""
+
+    steps: int = Field(5500, ge=1, le=10_000_000, description="Steps of the optimizer.")
+    scenes: int = Field(4, ge=1, le=256, description="Scenes of one step; two images of each.")
+    side: int = Field(256, ge=64, le=1024, multiple_of=32, description="Side of an image, px.")
+    cells: int = Field(384, ge=8, le=65536, description="Cells of an image that are compared.")
+    learning_rate: float = Field(2e-3, gt=0.0, le=1.0, description="After warm-up.")
+    bfloat16: bool = Field(
+        False, description="Multiply in 16 bits: faster on processors that are made for it."
+    )
     evaluate_every: int = Field(
-        50, ge=1, description="Steps between held-out measurements and checkpoints."
+        100, ge=1, description="Steps between held-out measurements and checkpoints."
     )
 
 
