@@ -15,10 +15,11 @@ __all__ = ["find_background"]
 
 _DARK = 0.25  # of the way from the darkest mask to the brightest
 _EVEN = 0.8  # of the usual spread of intensity in the other masks
-_SMOOTH = 0.3  # of their usual structure
+_SMOOTH = 0.25  # of their usual structure
 _NOISE = 0.55  # of the same, where structure is lost in noise
 _LOST = 0.2  # of a mask's own spread: its structure is lost in noise
-_DARKER = 0.7  # of that spread: vacuum is darker by this than all that is not dark
+_DARKER = 0.2  # of that spread: vacuum is darker by this than all that is not dark
+_CLEARLY = 0.7  # of that spread: and by this, where structure is lost in noise
 _BLACK = 1.5  # of that spread: so dark that what the noise leaves of its structure does not count
 _WHITE = 1 / (2 * np.sqrt(np.pi) * 2.0)  # what the average leaves of white noise
 _ALIKE = 0.3  # of masks' usual spread: vacuum differs less
@@ -65,7 +66,8 @@ def find_background(crops: Crops, runs: MaskRuns) -> NDArray[np.bool_]:
     lost = structure <= _LOST * spread
     even = (spread <= _EVEN * np.median(spread[~dark])) | lost
     noise = np.where(darker >= _BLACK, 1.0, _NOISE)
-    even &= (structure <= _SMOOTH * usual) | ((structure <= noise * usual) & lost)
+    noisy = lost & (darker >= _CLEARLY) & (structure <= noise * usual)
+    even &= (structure <= _SMOOTH * usual) | noisy
     for i in np.flatnonzero(dark & even & (darker >= _DARKER)).tolist():
         out[present[i]] = not _has_peak(crops.pixels[crops.mask == present[i]])
     wide = _wide(runs, out, crops.side)

@@ -35,6 +35,8 @@ from napari_samstar.types import Progress
 __all__ = ["Materials", "find_materials", "materials_steps"]
 
 _NONE = -1  # no crops, or vacuum
+_EASIER = 0.75  # of the distance that a small mask needs to be a material, if it is seen to be one
+_CLEARLY = 1.5  # times the distance up to which two are seen as one
 _MOST_COMPARED = 32  # thin or small masks, largest first, by texture; the others by brightness
 
 
@@ -226,8 +228,8 @@ def _join_weak(
     """Give thin and small masks, largest first, the group they resemble, or a new one.
 
     Elements of a texture, the bright or dark spots of it, need not resemble the whole: those that
-    resemble nothing are at `home` where they lie. None is a material of its own that is like a
-    mask with one in `sight`.
+    resemble nothing are at `home` where they lie. None is a material of its own that is hardly
+    unlike a mask with one in `sight`.
     """
     chosen, least = settings.materials, settings.crops.least_side
     areas, owner = runs.areas(), runs.paint(np.arange(len(runs)))
@@ -235,6 +237,7 @@ def _join_weak(
     weak = weak[np.argsort(-areas[weak], kind="stable")]
     founded: list[NDArray[np.float64]] = []  # by masks that resemble no group
     founders = study.masks.tolist()
+    clearly = _CLEARLY * (chosen.told_apart or 0.0)
     count = int(groups.max()) + 1
     new = chosen.surely_different  # one small mask has no tree whose gap could decide
     # cracks and seams resemble nothing either, but are thin
@@ -249,14 +252,15 @@ def _join_weak(
             one, many = np.ones(1), np.ones(len(founded))
             fresh = study.metric.distances(vector[None], np.stack(founded), one, many)[0]
             distances = np.concatenate([distances, fresh])
+        needed = new * _EASIER if _seen(sight, k, founders) >= clearly else new
         free = count + len(founded) < most and areas[k] >= crops.side**2 / 2
-        free = free and distances.min() > new and width(runs, k) >= thin
-        free = free and not _seen_alike(sight, k, founders, chosen)
+        free = free and distances.min() > needed and width(runs, k) >= thin
+        free = free and not _seen(sight, k, founders) < clearly
         if free:  # a scrap across a border is a mixture of what it borders on
             beside = labels[_neighbors(runs, owner, k, crops.side)]
             around = np.unique(beside[(beside >= 0) & (beside < count)])
             around = around if around.size else np.arange(count)
-            free = study.mixture(vector, int(areas[k]), groups, around) > new
+            free = study.mixture(vector, int(areas[k]), groups, around) > needed
         if free:
             labels[k] = count + len(founded)
             confidence[k] = margin[k] = lead(np.append(distances, 1.0), distances.size)
@@ -273,14 +277,15 @@ def _join_weak(
     _join_by_brightness(crops, rest[labels[rest] == _NONE], labels, confidence, margin)
 
 
-def _seen_alike(
-    sight: NDArray[np.float64] | None, k: int, others: list[int], chosen: MaterialSettings
-) -> bool:
-    """Whether one of the others is as good as mask `k` to the network for borders."""
-    if sight is None or chosen.told_apart is None:
-        return False
-    # of masks of hardly a cell it knows nothing: NaN is less than nothing
-    return bool((np.linalg.norm(sight[others] - sight[k], axis=1) < chosen.told_apart).any())
+def _seen(sight: NDArray[np.float64] | None, k: int, others: list[int]) -> float:
+    """How near the nearest of the others is to mask `k` to the network for borders.
+
+    NaN, which is neither less nor more than anything, where it was not asked or saw hardly a cell.
+    """
+    if sight is None or not np.isfinite(sight[k]).all():
+        return float("nan")
+    away = np.linalg.norm(sight[others] - sight[k], axis=1)
+    return float(np.nanmin(away)) if np.isfinite(away).any() else float("nan")
 
 
 def _neighbors(runs: MaskRuns, owner: NDArray[np.int32], k: int, side: int) -> NDArray[np.intp]:
