@@ -20,8 +20,9 @@ from napari_samstar.booster.background import find_background
 from napari_samstar.booster.crops import cut_crops
 from napari_samstar.booster.grouping import choose_count, cut_tree, rejoined, silhouette
 from napari_samstar.booster.light import leveled, shared_trend
-from napari_samstar.booster.materials import Materials, find_materials
+from napari_samstar.booster.materials import Materials, find_materials, materials_steps
 from napari_samstar.booster.physics import IntensityEncoder, PhysicsEncoder
+from napari_samstar.pipeline import run
 from napari_samstar.runs import MaskRuns
 from napari_samstar.settings import BoostSettings, MaterialSettings
 from napari_samstar.synth.lattices import LATTICES
@@ -291,6 +292,21 @@ def test_chance_distances_are_one_group() -> None:
     assert (
         choose_count(linkage(squareform(distances, checks=False), "average"), 2.0, 5.0, 6)[0] == 1
     )
+
+
+@pytest.mark.parametrize(("own", "count"), [(True, 3), (False, 2)])
+def test_a_thin_layer_that_the_network_sees_as_its_neighbor_is_no_material(
+    rng: np.random.Generator, own: bool, count: int
+) -> None:
+    other = replace(SALT, tone=0.9, cell=LATTICES["hexagonal p6mm, fcc [111]"])
+    image, runs = stacked(rng, (SALT, 90), (other, 28), (GLASS, 90))
+    seen = np.repeat([0.0, 2.0 if own else 4.0, 4.0], [90, 28, 90])[2::4]
+    vectors = np.zeros((seen.size, 64, 16), np.float32)
+    vectors[..., 0] = seen[:, None]
+    found = run(materials_steps(image, runs, BoostSettings(), ENCODERS, vectors=vectors))
+    assert found.count == count
+    # where the number is known, the network is not asked
+    assert boosted(image, runs, count=3).count == 3
 
 
 def test_groups_alike_to_the_network_are_one() -> None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from typing import Any
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -14,6 +11,7 @@ from numpy.typing import NDArray
 
 from napari_samstar.booster.mosaicnet import CELL, MosaicNet, vectors_steps
 from napari_samstar.booster.parts import across, cut, mask_vectors, parted, parts_of
+from napari_samstar.pipeline import run
 from napari_samstar.runs import MaskRuns
 from napari_samstar.synth.lattices import LATTICES
 from napari_samstar.synth.textures import Texture, paint
@@ -23,18 +21,9 @@ GLASS = Texture("amorphous", 0.5, 0.1, 3.0)
 maps = arrays.arrays(np.int32, (12, 12), elements=st.integers(0, 3))
 
 
-def drive(steps: Generator[Any, None, Any]) -> Any:
-    """Run steps to their end."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as stop:
-            return stop.value
-
-
 def parts(image: NDArray[np.generic]) -> NDArray[np.int32]:
     """Part an image as the booster does."""
-    return parts_of(drive(vectors_steps(image)), (image.shape[0], image.shape[1]), 0.8)
+    return parts_of(run(vectors_steps(image)), (image.shape[0], image.shape[1]), 0.8)
 
 
 def halves(gap: float) -> NDArray[np.float32]:
@@ -83,7 +72,7 @@ def test_cracks_and_light_are_no_borders(rng: np.random.Generator) -> None:
 @pytest.mark.parametrize("shape", [(12, 12), (13, 401), (33, 70)])
 def test_images_of_any_size_have_parts(shape: tuple[int, int], rng: np.random.Generator) -> None:
     image = rng.normal(100, 10, shape)
-    vectors = drive(vectors_steps(image))
+    vectors = run(vectors_steps(image))
     assert vectors.shape == (-(-shape[0] // CELL), -(-shape[1] // CELL), MosaicNet.dimension)
     found = parts(image)
     assert found.shape == shape
@@ -94,7 +83,7 @@ def test_brightness_and_contrast_of_the_whole_image_do_not_matter(
     rng: np.random.Generator,
 ) -> None:
     image = np.concatenate([paint(rng, (64, 128), t) for t in (CRYSTAL, GLASS)])
-    first, second = (drive(vectors_steps(i)) for i in (image, 1e4 * image + 300))
+    first, second = (run(vectors_steps(i)) for i in (image, 1e4 * image + 300))
     np.testing.assert_allclose(first, second, atol=1e-3)
 
 
@@ -102,7 +91,7 @@ def test_large_images_are_looked_at_in_parts_that_agree(rng: np.random.Generator
     image = np.concatenate([paint(rng, (1000, 160), t) for t in (CRYSTAL, GLASS)], 1)
     steps = vectors_steps(image)
     assert sum(1 for _ in steps) == 2  # a step each
-    vectors = drive(vectors_steps(image))
+    vectors = run(vectors_steps(image))
     seam = 768 // CELL
     apart = np.linalg.norm(vectors[seam] - vectors[seam - 1], axis=1)
     usual = np.linalg.norm(vectors[seam - 8] - vectors[seam - 9], axis=1)
