@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -24,6 +24,8 @@ from napari_samstar.types import SamStarError
         ),
     )
 )
+@example(np.array([[1.0141205e31]]))
+@example(np.array([[3e38, -3e38, -3e38]]))
 def test_every_array_is_finite_or_refused(array: np.ndarray) -> None:
     with np.errstate(all="ignore"):
         image = np.abs(array) if array.dtype.kind == "c" else array

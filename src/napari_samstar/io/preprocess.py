@@ -114,7 +114,9 @@ def _without_hot_pixels(image: _Float) -> _Float:
     ys, xs, values = [], [], []
     for rows, wide, inner in parts:
         part = image[wide]
-        excess = (part - _brightest_neighbor(part))[inner]
+        # where a lone pixel has no neighbors, the least number there is stands for them
+        with np.errstate(over="ignore"):
+            excess = (part - _brightest_neighbor(part))[inner]
         y, x = np.nonzero(excess > step)
         if y.size:
             ys.append(y + rows.start)
@@ -178,6 +180,9 @@ def _blurred(image: _Float, sigma: float) -> _Float:
 
 def _eight_bits(data: _Float, settings: PreprocessSettings) -> NDArray[np.uint8]:
     low, high = _contrast(data, settings.low_percentile, settings.high_percentile)
+    # a range that no float32 can hold
+    if float(high) - float(low) > float(np.finfo(np.float32).max):
+        data, low, high = data / np.float32(2), low / np.float32(2), high / np.float32(2)
     out = np.empty(data.shape, np.uint8)
     for rows in blocks(int(data.shape[0]), int(data.shape[1])):
         with np.errstate(over="ignore"):  # what overflows is far beyond white
