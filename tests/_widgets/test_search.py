@@ -12,7 +12,8 @@ from qtpy.QtTest import QTest
 from tests.waiting import until, wait
 
 from napari_samstar import edits
-from napari_samstar._widgets.candidates import AGREEMENT, CANDIDATES
+from napari_samstar._widgets.agreement import AGREEMENT
+from napari_samstar._widgets.candidates import CANDIDATES
 from napari_samstar._widgets.context import Context
 from napari_samstar._widgets.offer import Offer
 from napari_samstar._widgets.outputs import OBJECTS

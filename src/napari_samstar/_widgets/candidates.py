@@ -8,6 +8,7 @@ from typing import Any
 from napari.layers import Labels
 from qtpy.QtCore import QObject
 
+from napari_samstar._widgets.agreement import AGREEMENT
 from napari_samstar._widgets.context import Context
 from napari_samstar._widgets.layers import (
     INDEX,
@@ -23,10 +24,10 @@ from napari_samstar._widgets.tool_overlays import when_taken
 from napari_samstar.session import OpenImage
 from napari_samstar.session.found import Found, Stack
 
-__all__ = ["AGREEMENT", "CANDIDATES", "Candidates", "show_agreement"]
+__all__ = ["CANDIDATES", "Candidates"]
 
-#: Roles of the layers: all candidates, and where they agree.
-CANDIDATES, AGREEMENT = "candidates", "agreement"
+#: Role of the layer.
+CANDIDATES = "candidates"
 
 
 class Candidates(QObject):
@@ -177,26 +178,3 @@ def _set_visible(layer: Any, visible: bool) -> None:
     """Draw nothing anew where nothing changes."""
     if layer.visible != visible:
         layer.visible = visible
-
-
-def show_agreement(context: Context, image: OpenImage, share: Any, step: int) -> None:
-    """Show where the best candidates agree: bright where all see an object."""
-    outputs, viewer = context.outputs, context.viewer
-    parent, key = outputs.image_layer(image), outputs.key(image)
-    if parent is None or key is None:
-        return
-    data = share.reshape((1,) * len(key[1]) + share.shape)
-    layer = outputs.layer(image, AGREEMENT)
-    if layer is not None:
-        layer.data = data
-        return
-    with same_selection(viewer):
-        viewer.add_image(
-            data,
-            name=f"SAM* agreement on {image.state.source.name}",
-            colormap="magma",
-            contrast_limits=(0.0, 1.0),
-            opacity=0.7,
-            metadata={**outputs.metadata(key, AGREEMENT), STEP: step},
-            **placed_over(parent, key[1], step, extra=0),
-        )

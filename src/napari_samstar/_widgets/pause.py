@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from qtpy.QtCore import QObject, QTimer
 
-__all__ = ["after_pause"]
+__all__ = ["after_pause", "begin"]
 
 
 def after_pause(parent: QObject, pause_ms: int, slot: Callable[[], None]) -> QTimer:
@@ -16,3 +16,9 @@ def after_pause(parent: QObject, pause_ms: int, slot: Callable[[], None]) -> QTi
     timer.setInterval(pause_ms)
     timer.timeout.connect(slot)
     return timer
+
+
+def begin(timer: QTimer) -> None:
+    """Start a timer that does not run yet, so that a stream does not put it off for ever."""
+    if not timer.isActive():
+        timer.start()

@@ -7,9 +7,7 @@ from contextlib import closing
 from importlib import import_module
 from typing import Any
 
-from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import (
-    QCheckBox,
     QComboBox,
     QHBoxLayout,
     QLabel,
@@ -19,10 +17,11 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_samstar._widgets.candidates import AGREEMENT, Candidates, show_agreement
+from napari_samstar._widgets.agreement import Agreement
+from napari_samstar._widgets.candidates import Candidates
 from napari_samstar._widgets.context import EVERYTHING
 from napari_samstar._widgets.dock import Dock
-from napari_samstar._widgets.pause import after_pause
+from napari_samstar._widgets.pause import after_pause, begin
 from napari_samstar._widgets.replacing import Replacing
 from napari_samstar._widgets.reward_rows import family_name
 from napari_samstar._widgets.rewards_panel import RewardsPanel
@@ -37,7 +36,6 @@ __all__ = ["SearchDock"]
 _TITLE = "Searching"
 _REST_MS = 300  # after the last change of mind, the result is made
 _DRAW_MS = 100  # the plot is drawn at most this often
-_AGREE_MS = 1500  # and agreement is counted at most this often while candidates stream in
 
 
 class SearchDock(Dock):
@@ -68,7 +66,6 @@ class SearchDock(Dock):
         self.body.addStretch(1)
         self._rest = after_pause(self, _REST_MS, self._take)
         self._redraw = after_pause(self, _DRAW_MS, self._draw)
-        self._agree = after_pause(self, _AGREE_MS, self._count_agreement)
         self.context.jobs.paused_changed.connect(self._on_paused)
 
     def _build_buttons(self) -> None:
@@ -153,12 +150,7 @@ class SearchDock(Dock):
             self.needs(button, _has_front)
             row.addWidget(button)
         choice.addLayout(row)
-        self._agreement = QCheckBox("Show where the candidates agree")
-        self._agreement.setToolTip(
-            "Adds a layer: bright where the best candidates all see an object, dark where none "
-            "does, in between where one should look twice."
-        )
-        self._agreement.toggled.connect(self._on_agreement)
+        self._agreement = Agreement(self.context)
         self.needs(self._agreement, _has_front)
         choice.addWidget(self._agreement)
         self.body.addWidget(self._choice)
@@ -175,12 +167,12 @@ class SearchDock(Dock):
             self._budget.blockSignals(False)
         if names & {"front", "candidate", "pinned"}:
             self._candidates.show(image, self._axis(0))
-            if "front" in names and self._agreement.isChecked():
-                _begin(self._agree)
+            if "front" in names:
+                self._agreement.follow()
             if image is None or image.state.front is None or "front" not in names:
                 self._draw()  # a choice is shown at once
             else:
-                _begin(self._redraw)
+                begin(self._redraw)
         # what a person chose is measured; what streams in only once the search has ended
         chosen = image is not None and image.state.candidate is not None
         if chosen and names & {"candidate", "settings"} and not self._searching(image):
@@ -325,31 +317,6 @@ class SearchDock(Dock):
         if image is not None:
             image.update(search=image.state.search.model_copy(update={"budget": budget}))
 
-    def _on_agreement(self, shown: bool) -> None:
-        image = self.image
-        if image is None:
-            return
-        if shown:
-            self._count_agreement()
-        else:
-            self.context.outputs.hide(image, AGREEMENT)
-
-    def _count_agreement(self) -> None:
-        image = self.image
-        if image is None or image.state.front is None or not self._agreement.isChecked():
-            return
-        step = image.state.front.step
-        self.context.run_quick(
-            "Comparing the candidates",
-            image,
-            image.agreement_steps(),
-            done=lambda share: self._show_agreement(image, share, step),
-        )
-
-    def _show_agreement(self, image: OpenImage, share: Any, step: int) -> None:
-        if share is not None and self._agreement.isChecked():
-            show_agreement(self.context, image, share, step)
-
     def _take(self) -> None:
         """Make the result of what is shown, once nobody changes their mind any more."""
         image = self.image
@@ -395,9 +362,3 @@ def _plotted(search: Command) -> Command:
 
 def _has_front(image: OpenImage) -> bool:
     return image.state.front is not None
-
-
-def _begin(timer: QTimer) -> None:
-    """Start a timer that does not run yet, so that a stream does not put it off for ever."""
-    if not timer.isActive():
-        timer.start()
