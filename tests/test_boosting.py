@@ -20,6 +20,7 @@ from napari_samstar.pipeline import (
     segment_steps,
 )
 from napari_samstar.pipeline.boosting import pixel_nm
+from napari_samstar.pipeline.encoders import encoders_steps
 from napari_samstar.results import write_result
 from napari_samstar.runs import MaskRuns
 from napari_samstar.settings import (
@@ -274,6 +275,13 @@ def test_the_embedding_of_the_network_that_served_tells_textures(
     assert isinstance(result.selection, Boosted)
     assert result.selection.count >= 1
     assert result.recipe.boost == settings.boost
+
+
+def test_looking_at_the_image_is_told_before_it_begins(dots: ss.Micrograph) -> None:
+    settings = TextureSettings(encoders=("sam",))
+    steps = encoders_steps(settings, dots, ss.PreprocessSettings(), small_sam())
+    assert next(steps).stage == "encoding"
+    assert [encoder.name for encoder in run(steps)] == ["sam"]
 
 
 def test_encoders_may_be_typed_as_words() -> None:

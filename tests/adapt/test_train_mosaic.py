@@ -1,4 +1,4 @@
-"""The network for borders learns, repeats itself, and goes on where it stopped."""
+"""The network for borders learns what cells are of one material, and repeats itself."""
 
 from __future__ import annotations
 
@@ -7,14 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
 
 from napari_samstar import cli
 from napari_samstar.adapt.mosaic_data import make_mosaic_batch
 from napari_samstar.adapt.train_mosaic import mosaic_loss, train
 from napari_samstar.booster.mosaicnet import MosaicNet, evened, vectors_steps
 from napari_samstar.settings import TrainMosaicSettings
-from napari_samstar.types import Progress
 
 SMALL = TrainMosaicSettings(steps=4, scenes=1, side=64, cells=32, evaluate_every=2)
 
@@ -60,23 +58,6 @@ def test_the_loss_is_low_where_only_materials_differ() -> None:
     even[:, 0, :, 4:] = 1.0
     different = mosaic_loss(even, materials, 32, 0) * 2 - np.log1p(np.exp(-4))
     assert float(different) == pytest.approx(np.log(2), abs=0.02)
-
-
-def test_an_interrupted_run_ends_like_one_in_one_go(tmp_path: Path) -> None:
-    whole = train(new_net(), SMALL, tmp_path / "whole")
-
-    def stop(progress: Progress) -> None:
-        if progress.done == 3:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        train(new_net(), SMALL, tmp_path / "parts", stop)
-    parts = train(new_net(), SMALL, tmp_path / "parts", resume=True)
-    first, second = load_file(whole), load_file(parts)
-    assert all(torch.equal(first[name], second[name]) for name in first)
-    curves = [(tmp_path / name / "curve.csv").read_text() for name in ("whole", "parts")]
-    assert curves[0] == curves[1]
-    assert curves[0].startswith("step,loss,held_out")
 
 
 def test_the_written_weights_are_what_the_booster_loads(tmp_path: Path) -> None:

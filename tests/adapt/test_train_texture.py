@@ -1,4 +1,4 @@
-"""Training lowers the loss, repeats itself, and goes on where it stopped."""
+"""The texture encoder learns what crops are of one material, and repeats itself."""
 
 from __future__ import annotations
 
@@ -7,14 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
 
 from napari_samstar import cli
 from napari_samstar.adapt.texture_data import TextureBatch, make_texture_batch
 from napari_samstar.adapt.train_texture import contrastive_loss, nearest_accuracy, train
 from napari_samstar.booster.bundled import BundledEncoder, TextureNet
 from napari_samstar.settings import TrainTextureSettings
-from napari_samstar.types import Progress, SamStarError
 
 SMALL = TrainTextureSettings(
     steps=6,
@@ -57,22 +55,6 @@ def test_the_loss_pulls_a_material_together_and_others_of_its_image_apart() -> N
     assert contrastive_loss(torch.eye(4)[[0, 0, 0, 0]], apart, 0.1) < 1e-3
 
 
-def test_an_interrupted_run_ends_like_one_in_one_go(tmp_path: Path) -> None:
-    whole = train(new_net(), SMALL, tmp_path / "whole")
-
-    def stop(progress: Progress) -> None:
-        if progress.done == 4:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        train(new_net(), SMALL, tmp_path / "parts", stop)
-    parts = train(new_net(), SMALL, tmp_path / "parts", resume=True)
-    first, second = load_file(whole), load_file(parts)
-    assert all(torch.equal(first[name], second[name]) for name in first)
-    curves = [(tmp_path / name / "curve.csv").read_text() for name in ("whole", "parts")]
-    assert curves[0] == curves[1]
-
-
 def test_the_written_weights_are_what_the_encoder_loads(tmp_path: Path) -> None:
     net = new_net()
     path = train(net, SMALL, tmp_path)
@@ -80,42 +62,6 @@ def test_the_written_weights_are_what_the_encoder_loads(tmp_path: Path) -> None:
     with torch.inference_mode():
         expected = net.eval()(torch.from_numpy(crops)).numpy()
     np.testing.assert_allclose(BundledEncoder(path)(crops), expected, atol=5e-3)
-
-
-def test_other_settings_do_not_resume(tmp_path: Path) -> None:
-    train(new_net(), SMALL, tmp_path)
-    with pytest.raises(SamStarError, match="other settings"):
-        train(new_net(), SMALL.model_copy(update={"seed": 1}), tmp_path, resume=True)
-
-
-def test_another_network_does_not_resume(tmp_path: Path) -> None:
-    train(new_net(), SMALL, tmp_path)
-
-    class Other(TextureNet):
-        pass
-
-    with pytest.raises(SamStarError, match="holds TextureNet, not Other"):
-        train(Other(), SMALL, tmp_path, resume=True)
-    # what was written before networks were named
-    state = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
-    del state["network"]
-    torch.save(state, tmp_path / "checkpoint.pt")
-    train(new_net(), SMALL, tmp_path, resume=True)
-    with pytest.raises(SamStarError, match="holds another network, not Linear"):
-        train(torch.nn.Linear(2, 2), SMALL, tmp_path, resume=True)
-
-
-def test_weights_are_there_before_they_are_measured(tmp_path: Path) -> None:
-    class Impatient(TextureNet):
-        def forward(self, crops: torch.Tensor) -> torch.Tensor:
-            if not self.training:
-                raise KeyboardInterrupt
-            return super().forward(crops)
-
-    with pytest.raises(KeyboardInterrupt):
-        train(Impatient(), SMALL.model_copy(update={"steps": 1}), tmp_path)
-    assert (tmp_path / "samstar-texture.safetensors").exists()
-    assert (tmp_path / "checkpoint.pt").exists()
 
 
 def test_the_network_sees_the_range_that_encoders_give(tmp_path: Path) -> None:

@@ -6,9 +6,8 @@ pixels: the chance of two being of one thing is a function of their distance.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -128,23 +127,14 @@ def train(
         steps = range(HELD_OUT, HELD_OUT + _HELD_OUT_BATCHES)
         return float(np.mean([float(loss_of(k, make_mosaic_batch(k, settings))) for k in steps]))
 
-    with closing(_batches(settings)) as batches:
+    coming: dict[int, Future[MosaicBatch]] = {}
+    with ThreadPoolExecutor(1) as pool:
 
         def loss_at(step: int) -> Tensor:
-            return loss_of(step, batches.send(step))
-
-        next(batches)
-        weights = out / "samstar-mosaic.safetensors"
-        return fit(model, settings, weights, loss_at, ("held_out", held_out), progress, resume)
-
-
-def _batches(settings: TrainMosaicSettings) -> Generator[MosaicBatch, int, None]:
-    """Give the batch of each step that is sent, and make the next ones meanwhile."""
-    with ThreadPoolExecutor(1) as pool:
-        coming: dict[int, Future[MosaicBatch]] = {}
-        step = yield  # type: ignore[misc]
-        while True:
             for k in range(step, min(step + 1 + _AHEAD, settings.steps)):
                 if k not in coming:
                     coming[k] = pool.submit(make_mosaic_batch, k, settings)
-            step = yield coming.pop(step).result()
+            return loss_of(step, coming.pop(step).result())
+
+        weights = out / "samstar-mosaic.safetensors"
+        return fit(model, settings, weights, loss_at, ("held_out", held_out), progress, resume)

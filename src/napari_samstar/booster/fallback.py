@@ -57,7 +57,7 @@ def uncovered_regions(
     encoders : sequence of TextureEncoder, optional
         Intensity and physics, which are quick, if not given.
     parts : (H, W) int32, optional
-        Parts that are surely of two materials, see `parts.parts_steps`; no region lies across the
+        Parts that are surely of two materials, see `parts.parts_of`; no region lies across the
         border of two that are both wide enough to be told apart.
 
     Returns

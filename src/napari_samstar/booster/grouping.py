@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from scipy.cluster.hierarchy import fcluster
+from scipy.spatial.distance import pdist
 
 __all__ = ["choose_count", "cut_tree", "rejoined", "silhouette", "stability"]
 
@@ -63,23 +64,16 @@ def rejoined(
     groups, known = groups.copy(), np.isfinite(vectors).all(1)
     while True:
         names = np.unique(groups[known])
-        means = (
-            np.stack(
-                [
-                    np.average(vectors[m], 0, worth[m])
-                    for m in (known & (groups == n) for n in names)
-                ]
-            )
-            if names.size
-            else np.zeros((0, vectors.shape[1]))
-        )
-        apart = np.sqrt(((means[:, None] - means[None]) ** 2).sum(2)) + np.diag(
-            np.full(names.size, np.inf)
-        )
-        if names.size < 2 or apart.min() >= least:
-            return np.unique(groups, return_inverse=True)[1].astype(np.int64)
-        i, j = sorted(np.unravel_index(int(apart.argmin()), apart.shape))
+        if names.size < 2:
+            break
+        members = [known & (groups == name) for name in names]
+        means = np.stack([np.average(vectors[m], 0, worth[m]) for m in members])
+        apart = pdist(means)
+        if apart.min() >= least:
+            break
+        i, j = (int(row[apart.argmin()]) for row in np.triu_indices(names.size, 1))
         groups[groups == names[j]] = names[i]
+    return np.unique(groups, return_inverse=True)[1].astype(np.int64)
 
 
 def silhouette(distances: Rows, groups: NDArray[np.int64], mine: NDArray[np.intp]) -> float:

@@ -252,10 +252,11 @@ def _join_weak(
             one, many = np.ones(1), np.ones(len(founded))
             fresh = study.metric.distances(vector[None], np.stack(founded), one, many)[0]
             distances = np.concatenate([distances, fresh])
-        needed = new * _EASIER if _seen(sight, k, founders) >= clearly else new
+        away = _seen(sight, k, founders)
+        needed = new * _EASIER if away >= clearly else new
         free = count + len(founded) < most and areas[k] >= crops.side**2 / 2
         free = free and distances.min() > needed and width(runs, k) >= thin
-        free = free and not _seen(sight, k, founders) < clearly
+        free = free and not away < clearly
         if free:  # a scrap across a border is a mixture of what it borders on
             beside = labels[_neighbors(runs, owner, k, crops.side)]
             around = np.unique(beside[(beside >= 0) & (beside < count)])

@@ -44,9 +44,9 @@ class MosaicNet(nn.Module):
         self.down = nn.ModuleList()
         wide = 1
         for k, width in enumerate(_WIDTHS):
-            level = [_conv(wide, width, 5 if k == 0 else 3, 2)]
+            level: list[nn.Module] = [_conv(wide, width, 5 if k == 0 else 3, 2)]
             if k:
-                level.append(Residual(width))  # type: ignore[arg-type]
+                level.append(Residual(width))
             self.down.append(nn.Sequential(*level))
             wide = width
         self.narrow, self.mix = nn.ModuleList(), nn.ModuleList()

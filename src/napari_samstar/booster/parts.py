@@ -168,7 +168,7 @@ def cut(labels: Labels, parts: Labels, wide: float, least: float) -> Labels:
     labels : (H, W) int32
         Regions from 1, 0 where none is.
     parts : (H, W) int32
-        See `parts_steps`.
+        See `parts_of`.
     wide : float
         A side is worth it where a square of so many px fits into it,
     least : float
@@ -201,9 +201,9 @@ def cut(labels: Labels, parts: Labels, wide: float, least: float) -> Labels:
 def across(runs: MaskRuns, parts: Labels, wide: float, least: float) -> NDArray[np.bool_]:
     """Which of K masks lie across a border of parts, both sides worth it as for `cut`, (K,)."""
     out = np.zeros(len(runs), np.bool_)
-    areas = runs.areas()
+    areas, boxes = runs.areas(), runs.boxes()
     for k in np.flatnonzero(areas >= 2 * least).tolist():
-        x0, y0, x1, y1 = runs.boxes()[k].tolist()
+        x0, y0, x1, y1 = boxes[k].tolist()
         mine = runs.window(k, (x0, y0, x1, y1))
         out[k] = len(_sides(mine, parts[y0 : y1 + 1, x0 : x1 + 1], wide, least)) > 1
     return out

@@ -90,7 +90,7 @@ class Study:
         groups = cut_tree(links, count)
         if chosen.grouping == "kmeans":
             groups = self._kmeans(count)
-        if self._sight is not None and chosen.count is None and chosen.told_apart is not None:
+        if self._sight is not None and chosen.told_apart is not None:
             groups = rejoined(groups, self._sight, self.worth, chosen.told_apart)
         facts = {
             "heights": np.round(np.sort(links[:, 2])[::-1], 3).tolist(),

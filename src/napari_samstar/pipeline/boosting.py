@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from napari_samstar.io.preprocess import to_gray
 from napari_samstar.pipeline.driving import run
-from napari_samstar.pipeline.encoders import encoders_for
+from napari_samstar.pipeline.encoders import encoders_steps
 from napari_samstar.runs import MaskRuns
 from napari_samstar.settings import (
     BoostSettings,
@@ -245,7 +245,7 @@ def boost_or_keep_steps(
     selection, micrograph, settings, preprocess
         As for `boost_steps`.
     view, sam, store
-        As for `encoders.encoders_for`.
+        As for `encoders.encoders_steps`.
 
     Warns
     -----
@@ -253,9 +253,9 @@ def boost_or_keep_steps(
         Why it failed; the last `Progress` says it, too.
     """
     try:
-        if "sam" in settings.texture.encoders:  # takes a while where nothing was proposed before
-            yield Progress("encoding", 0, 1, "looking at the image")
-        encoders = encoders_for(settings.texture, micrograph, view or preprocess, sam, store)
+        encoders = yield from encoders_steps(
+            settings.texture, micrograph, view or preprocess, sam, store
+        )
         return (
             yield from boost_steps(
                 selection, micrograph, settings, preprocess=preprocess, encoders=encoders

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_samstar.io.preprocess import to_rgb
 from napari_samstar.settings import PreprocessSettings, TextureSettings
-from napari_samstar.types import Micrograph, SamStarError
+from napari_samstar.types import Micrograph, Progress, SamStarError
 
 if TYPE_CHECKING:
     from napari_samstar.booster.texture import TextureEncoder
     from napari_samstar.cache import Store
 
-__all__ = ["check_encoders", "encoders_for"]
+__all__ = ["check_encoders", "encoders_steps"]
 
 
 def check_encoders(settings: TextureSettings, sam: Any) -> None:
@@ -49,13 +50,13 @@ def check_encoders(settings: TextureSettings, sam: Any) -> None:
             )
 
 
-def encoders_for(
+def encoders_steps(
     settings: TextureSettings,
     micrograph: Micrograph,
     view: PreprocessSettings,
     sam: Any = None,
     store: Store | None = None,
-) -> list[TextureEncoder]:
+) -> Generator[Progress, None, list[TextureEncoder]]:
     """Make the texture encoders that the settings name, for one image.
 
     Parameters
@@ -81,6 +82,7 @@ def encoders_for(
     check_encoders(settings, sam)
     embedding = None
     if "sam" in settings.encoders:
+        yield Progress("encoding", 0, 1, "looking at the image")
         from napari_samstar.sam.base import model_hash
         from napari_samstar.sam.embed import embed
 

@@ -50,15 +50,16 @@ def sort(state: ImageState, tools: Tools) -> _Changes:
         yield Progress("reading", 0, 1)
         import_engine()
         from napari_samstar.booster.materials import materials_steps
-        from napari_samstar.pipeline.encoders import encoders_for
+        from napari_samstar.pipeline.encoders import encoders_steps
 
         gray, runs, ids, settings, pixel_nm = _inputs(state, labels)
         texture, sam = settings.texture, None
         if "sam" in texture.encoders:
             sam = yield from tools.model_steps(state.model, state.device)
-            yield Progress("encoding", 0, 1, "looking at the image")
         view = state.settings.view or state.settings.preprocess
-        encoders = encoders_for(texture, state.source.micrograph, view, sam, tools.store)
+        encoders = yield from encoders_steps(
+            texture, state.source.micrograph, view, sam, tools.store
+        )
         found = yield from materials_steps(gray, runs, settings, encoders, pixel_nm)
         return _changes(found, ids)
 
@@ -81,7 +82,7 @@ def sort_like(state: ImageState) -> _Changes:
         import_engine()
         from napari_samstar.booster.crops import crop_side, cut_crops, fitting_side
         from napari_samstar.booster.supervised import classify_masks, few_shot
-        from napari_samstar.pipeline.encoders import encoders_for
+        from napari_samstar.pipeline.encoders import encoders_steps
 
         gray, runs, ids, settings, pixel_nm = _inputs(state, labels)
         if "sam" in settings.texture.encoders:
@@ -107,7 +108,9 @@ def sort_like(state: ImageState) -> _Changes:
         names = [f"{shown[int(ids[marked[k]])]:09d}" for k in crops.mask]
         if len(set(names)) < 2:
             raise SamStarError("The examples are too small to show a texture: click larger ones.")
-        encoders = encoders_for(fixed.texture, state.source.micrograph, state.settings.preprocess)
+        encoders = yield from encoders_steps(
+            fixed.texture, state.source.micrograph, state.settings.preprocess
+        )
         learned = few_shot(crops.pixels, names, encoders)
         yield Progress("looking at the others", 0, 1)
         found = classify_masks(gray, runs, learned, fixed, pixel_nm)
